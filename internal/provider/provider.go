@@ -1,0 +1,141 @@
+// Package provider is what drwatch asks of any cloud: list the groups of an
+// account, read one group again, act on it, and track what was started. It
+// holds the outcome classes of a mutating call and the one RoundTripper that
+// every SDK call goes through. The vendors' own words live in its
+// sub-packages; nothing here knows a vendor.
+package provider
+
+import (
+	"context"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// Listing is what one complete poll of an account found.
+type Listing struct {
+	Groups []replication.Group
+	// Bad counts items or fields that could not be read, by field name; the
+	// items around them are still in Groups (tolerant reading).
+	Bad map[string]int
+}
+
+// Reader reads an account. It has no method that changes anything: a dry run is
+// given a Reader and nothing else. Safe for concurrent use.
+type Reader interface {
+	// List reads all groups of the account. An error means the poll is not
+	// complete and its Listing must not replace the last good one.
+	List(ctx context.Context) (Listing, error)
+	// Read reads one group afresh, with its preconditions. ErrNotFound when the
+	// provider does not know it.
+	Read(ctx context.Context, id string) (replication.Group, error)
+	// Track tells how far a failover has come. jobID is what the call returned,
+	// "" when the provider gives none or it was lost.
+	Track(ctx context.Context, id, jobID string) (Progress, error)
+}
+
+// Progress is one look at a failover under way.
+type Progress struct {
+	Group replication.Group
+	// Job is the state of the provider's job, where there is one.
+	Job JobState
+	// Detail is one line for a person: percent, job status, failure reason.
+	Detail string
+}
+
+// JobState is the state of a provider's job.
+type JobState string
+
+// The job states. JobNone: the provider has no jobs, or the id is not known.
+const (
+	JobNone    JobState = ""
+	JobRunning JobState = "running"
+	JobDone    JobState = "done"
+	JobFailed  JobState = "failed"
+)
+
+// Actor changes an account's groups. It is built with the account's action
+// credentials, only by an observer that holds a claim.
+type Actor interface {
+	// Failover sends the one call. It never retries and never reads first: the
+	// caller has checked the preconditions and written its intent. The Result
+	// always has an outcome; Err says why it is not Accepted.
+	Failover(ctx context.Context, req Request) Result
+}
+
+// Request is one failover call.
+type Request struct {
+	GroupID     string
+	ClientToken string // idempotency token, ≤ 64 ASCII; used where the provider has one
+	// BeforeFirstByte is asked with the connection and TLS up, before the first
+	// byte of the request is written. An error stops the call as NotSent.
+	BeforeFirstByte func() error
+}
+
+// Result is what is known of the call.
+type Result struct {
+	Outcome   replication.Outcome
+	Status    int       // HTTP status, 0 when no response came
+	RequestID string    // the provider's
+	JobID     string    // "" when the provider gives none
+	Date      time.Time // the provider's Date header, zero when none
+	Err       error     // redacted; nil when Accepted
+}
+
+// Meter is told about every request. Safe for concurrent use; nil-safe use is
+// the caller's duty: pass NopMeter{} where nothing is measured.
+type Meter interface {
+	// Request is called once per HTTP exchange. code is the HTTP status as text,
+	// or "error" when no response came.
+	Request(operation, code string, took time.Duration)
+	// Throttled is called for each answer that refuses for its rate.
+	Throttled(operation string)
+	// DecodeError is called for each field that could not be read.
+	DecodeError(field string)
+	// ClockSkew tells provider's Date minus the local clock.
+	ClockSkew(skew time.Duration)
+}
+
+// NopMeter measures nothing.
+type NopMeter struct{}
+
+// Request does nothing.
+func (NopMeter) Request(string, string, time.Duration) {}
+
+// Throttled does nothing.
+func (NopMeter) Throttled(string) {}
+
+// DecodeError does nothing.
+func (NopMeter) DecodeError(string) {}
+
+// ClockSkew does nothing.
+func (NopMeter) ClockSkew(time.Duration) {}
+
+// Credentials is one key pair, read just before a client is built or a request
+// is signed.
+type Credentials struct {
+	AccessKey     string
+	SecretKey     string
+	SecurityToken string // "" for long-lived keys
+}
+
+// Settings is what a vendor package needs to build a Reader or an Actor.
+type Settings struct {
+	Account       string
+	Region        string // region of the endpoint that is called
+	ProjectID     string // huawei_* only
+	Endpoint      string // full URL, scheme included, no path
+	PrimaryZone   string // huawei_evs only: zones.primary
+	SecondaryZone string // huawei_evs only: zones.secondary
+	PrimaryRegion string // aliyun_ebs: the region of the production site
+	Timeout       time.Duration
+	TimeZone      *time.Location
+	RPOObjective  *time.Duration // overrides what the provider states
+	Credentials   func() (Credentials, error)
+	Now           func() time.Time
+	Meter         Meter
+	UserAgent     string // "drwatch/VERSION"
+	// RequestsPerSecond and Burst bound reads; zero means no bound.
+	RequestsPerSecond float64
+	Burst             int
+}
