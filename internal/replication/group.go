@@ -104,9 +104,7 @@ type Group struct {
 	RawStatus string // the provider's own status word(s)
 	State     State
 	Ready     []Condition // the provider's preconditions of a failover; all must hold (dossier §10.3)
-	// Errored own attempt, or any state that a failover of ours may have left:
-	// used by takeover to tell "happened" from "did not happen".
-	Fault string // the provider's hint of a fault (fault_level, StatusMessage), "" when none
+	Fault     string      // the provider's hint of a fault (fault_level, StatusMessage), "" when none
 
 	LastSync      time.Time      // last completed synchronisation, by the provider's clock
 	Lag           *time.Duration // replication lag at ReadAt, only where the provider tells it
@@ -117,8 +115,9 @@ type Group struct {
 	CapacityBytes *int64
 	Drills        *int
 
-	ReadAt time.Time // when this observer read it
-	Side   string    // which end told: "primary" or "secondary"
+	ReadAt       time.Time // when this observer read it
+	ProviderTime time.Time // the Date header of that answer; zero when none came
+	Side         string    // which end told: "primary" or "secondary"
 }
 
 // FailoverReady tells whether all of the provider's own preconditions hold.

@@ -83,9 +83,9 @@ type Call struct {
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 	// What the provider showed when the intent was written: the base line that
 	// takeover compares with to tell whether the call happened.
-	ExpectedStatus string   `json:"expected_status"`
-	ExpectedActive Location `json:"expected_active"`
-	ProviderTime   string   `json:"provider_time,omitempty"` // the provider's Date of the outcome
+	ExpectedStatus string         `json:"expected_status"`
+	ExpectedActive Location       `json:"expected_active"`
+	ExpectedPairs  map[string]int `json:"expected_pairs,omitempty"`
 }
 
 // Trigger is what opened an incident, at the observer that leads.
@@ -121,40 +121,41 @@ type Plan struct {
 	MaxConcurrent    int       `json:"max_concurrent"`
 	For              Duration  `json:"for"`
 	LastSync         time.Time `json:"last_sync,omitzero"` // known at the claim, for the RPO
-	Single           string    `json:"accept_single_observer,omitempty"`
+	ActionTimeout    Duration  `json:"action_timeout"`
 }
 
 // Incident is one durable episode of one rule for one group, from the quorum to
 // its end. It is stored as JSON and shown as JSON by the API; contract §8 fixes
 // the names.
 type Incident struct {
-	ID         string      `json:"id"`
-	Rule       string      `json:"rule"`
-	RuleHash   string      `json:"rule_hash"`
-	Account    string      `json:"account"`
-	Provider   Provider    `json:"provider"`
-	Group      string      `json:"group"`
-	Name       string      `json:"name"`
-	Action     Action      `json:"action"`
-	Mode       Mode        `json:"mode"`
-	Phase      Phase       `json:"phase"`
-	HeldBy     string      `json:"held_by,omitempty"`
-	OpenedAt   time.Time   `json:"opened_at"`
-	ExecutedAt time.Time   `json:"executed_at,omitzero"` // the first intent
-	VerifiedAt time.Time   `json:"verified_at,omitzero"`
-	EndedAt    time.Time   `json:"ended_at,omitzero"`
-	RPOSeconds *float64    `json:"rpo_seconds"` // null when the provider tells none
-	RTOSeconds *float64    `json:"rto_seconds"` // trigger true → verified
-	Trigger    Trigger     `json:"trigger"`
-	Votes      []Vote      `json:"votes"`
-	Guards     []Condition `json:"guards"`
-	Calls      []Call      `json:"calls"`
-	Approvals  []Approval  `json:"approvals"`
-	Error      string      `json:"error,omitempty"`
-	Plan       Plan        `json:"plan"`
-	Slot       int         `json:"slot"` // the concurrency slot it holds, -1 when none
-	Head       string      `json:"journal_head,omitempty"`
-	Length     int         `json:"journal_length"`
+	ID          string        `json:"id"`
+	Rule        string        `json:"rule"`
+	RuleHash    string        `json:"rule_hash"`
+	Account     string        `json:"account"`
+	Provider    Provider      `json:"provider"`
+	Group       string        `json:"group"`
+	Name        string        `json:"name"`
+	Action      Action        `json:"action"`
+	Mode        Mode          `json:"mode"`
+	Phase       Phase         `json:"phase"`
+	HeldBy      string        `json:"held_by,omitempty"`
+	OpenedAt    time.Time     `json:"opened_at"`
+	OpenedClock time.Duration `json:"opened_clock"`         // the cluster clock at the claim; windows of a person run on it
+	ExecutedAt  time.Time     `json:"executed_at,omitzero"` // the first intent
+	VerifiedAt  time.Time     `json:"verified_at,omitzero"`
+	EndedAt     time.Time     `json:"ended_at,omitzero"`
+	RPOSeconds  *float64      `json:"rpo_seconds"` // null when the provider tells none
+	RTOSeconds  *float64      `json:"rto_seconds"` // trigger true → verified
+	Trigger     Trigger       `json:"trigger"`
+	Votes       []Vote        `json:"votes"`
+	Guards      []Condition   `json:"guards"`
+	Calls       []Call        `json:"calls"`
+	Approvals   []Approval    `json:"approvals"`
+	Error       string        `json:"error,omitempty"`
+	Plan        Plan          `json:"plan"`
+	Slot        int           `json:"slot"` // the concurrency slot it holds, -1 when none
+	Head        string        `json:"journal_head,omitempty"`
+	Length      int           `json:"journal_length"`
 }
 
 // Key is the group the incident is about.
