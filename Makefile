@@ -1,0 +1,80 @@
+# What a person or a runner does with drwatch. `make help` lists the targets.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO     ?= go
+GOFMT  ?= $(shell $(GO) env GOROOT)/bin/gofmt
+BIN    := bin/drwatch
+
+# The stamp. It comes from the commit alone, so that the same commit built twice
+# with the same Go gives the same bytes. Each can be given on the command line.
+VERSION  ?= $(shell cat VERSION)
+REVISION ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty=-modified 2>/dev/null || echo unknown)
+BRANCH   ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
+DATE     ?= $(shell TZ=UTC git log -1 --date=format-local:%Y%m%d-%H:%M:%S --format=%cd 2>/dev/null || echo unknown)
+
+STAMP   := github.com/prometheus/common/version
+LDFLAGS  = -s -w -X $(STAMP).Version=$(VERSION) -X $(STAMP).Revision=$(REVISION) \
+	-X $(STAMP).Branch=$(BRANCH) -X $(STAMP).BuildDate=$(DATE)
+
+# What may be passed through.
+DEMO_FLAGS   ?=
+TEST_FLAGS   ?=
+TEST_TIMEOUT ?= 15m
+BENCH        ?= .
+BENCH_FLAGS  ?=
+FUZZTIME     ?= 10s
+LINT_FLAGS   ?=
+
+GOLANGCI_LINT := $(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+.PHONY: build
+build: ## Build bin/drwatch: static, stripped, stamped with the commit.
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/drwatch
+
+.PHONY: demo
+demo: build ## Build, then lose a simulated site and watch its groups fail over (DEMO_FLAGS=…).
+	$(BIN) demo $(DEMO_FLAGS)
+
+# vet is given -race so that it and the tests share one build of every package;
+# the tests then need not vet again.
+.PHONY: test
+test: test-deps fmt-check ## Check the formatting, vet, and run all tests with the race detector (TEST_FLAGS=…).
+	$(GO) vet -race ./...
+	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+
+.PHONY: test-deps
+test-deps:
+	@tools/test-deps
+
+.PHONY: fmt-check
+fmt-check:
+	@unformatted=$$($(GOFMT) -l $(wildcard cmd internal rules bench test)); \
+	if [[ -n $$unformatted ]]; then \
+		printf 'gofmt would change these files, run gofmt -w on them:\n%s\n' "$$unformatted" >&2; exit 1; \
+	fi
+
+.PHONY: lint
+lint: ## Run golangci-lint, pinned in tools/golangci-lint (LINT_FLAGS=…).
+	$(GOLANGCI_LINT) run $(LINT_FLAGS) ./...
+
+.PHONY: bench
+bench: ## Run the benchmarks, then the programs under bench/ (BENCH=regexp, BENCH_FLAGS=…).
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCH_FLAGS) ./...
+	@for program in $(sort $(dir $(wildcard bench/*/main.go))); do \
+		echo "== $$program"; $(GO) run "./$$program"; \
+	done
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 10s).
+	@tools/fuzz $(FUZZTIME)
+
+.PHONY: clean
+clean: ## Remove what the build and the tests left behind.
+	rm -rf bin dist coverage.out
