@@ -53,6 +53,7 @@ type GroupRecord struct {
 	Latch        *Latch      `json:"latch,omitempty"`
 	LastAction   *LastAction `json:"last_action,omitempty"`
 	Baseline     string      `json:"baseline,omitempty"` // DWS: cluster ids and roles as first seen
+	Active       Location    `json:"active,omitzero"`    // where production was last seen; a change counts as a failover
 	Rev          int64       `json:"-"`
 }
 

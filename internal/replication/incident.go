@@ -52,8 +52,9 @@ func (p Phase) Ended() bool {
 	switch p {
 	case Succeeded, Failed, Ambiguous, Aborted, Simulated:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // Outcome is what is known of one mutating call (dossier §10.4, protocol §4).
@@ -121,6 +122,7 @@ type Plan struct {
 	MaxConcurrent    int       `json:"max_concurrent"`
 	For              Duration  `json:"for"`
 	LastSync         time.Time `json:"last_sync,omitzero"` // known at the claim, for the RPO
+	Lost             time.Time `json:"lost"`               // when production was last known good: the lag is judged there
 	ActionTimeout    Duration  `json:"action_timeout"`
 }
 

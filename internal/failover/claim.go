@@ -1,0 +1,125 @@
+package failover
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// maxClaimsARound bounds the claims one round makes, so that a round stays
+// shorter than the lease.
+const maxClaimsARound = 32
+
+// claimAll claims what the decisions allow. Conflicts are left to the next
+// round: what they show is read again and decided again.
+func (c *Controller) claimAll(ctx context.Context, eval Evaluation, cluster replication.Cluster, ds []Decision) {
+	claimed := map[replication.GroupKey]bool{}
+	for _, d := range ds {
+		if len(claimed) == maxClaimsARound {
+			c.nudge()
+			return
+		}
+		if !d.Act || cluster.Groups[d.Group].OpenIncident != "" || claimed[d.Group] {
+			continue
+		}
+		r, t, ok := find(eval, d.Rule, d.Group)
+		if !ok {
+			continue
+		}
+		claimed[d.Group] = true
+		claim := c.newClaim(r, t, d, cluster)
+		rec, err := c.o.Store.Claim(ctx, claim)
+		switch {
+		case errors.Is(err, replication.ErrConflict):
+			c.o.Logger.Info("claim refused, deciding again", "rule", r.Name, "group", d.Group.String(), "why", err)
+			c.nudge()
+		case err != nil:
+			c.o.Logger.Error("claim not made", "rule", r.Name, "group", d.Group.String(), "err", err)
+		default:
+			c.o.At("claimed")
+			c.o.Told(Fact{Incident: rec.Incident, Entry: claim.Entry})
+			c.nudge()
+		}
+	}
+}
+
+func find(eval Evaluation, rule string, key replication.GroupKey) (Rule, Target, bool) {
+	for _, r := range eval.Rules {
+		if r.Rule.Name != rule {
+			continue
+		}
+		for _, t := range r.Targets {
+			if t.Group.Key == key {
+				return r.Rule, t, true
+			}
+		}
+	}
+	return Rule{}, Target{}, false
+}
+
+func (c *Controller) newClaim(r Rule, t Target, d Decision, cluster replication.Cluster) replication.Claim {
+	now := c.o.Now()
+	g := t.Group
+	inc := replication.Incident{
+		ID: incidentID(now, r.Name, g.Key, cluster.Revision), Rule: r.Name, RuleHash: r.Hash,
+		Account: g.Account, Provider: g.Key.Provider, Group: g.Key.ID, Name: g.Name,
+		Action: r.Action, Mode: d.Mode, Phase: replication.Open, OpenedAt: now.UTC(), OpenedClock: cluster.Clock,
+		RPOSeconds: secondsOf(d.RPO), Trigger: replication.Trigger{Expr: r.Expr, Value: t.Value, Since: t.Since.UTC()},
+		Votes: d.Counted, Guards: d.Conditions, Calls: []replication.Call{}, Approvals: []replication.Approval{},
+		Slot: -1, Plan: newPlan(r, t, d),
+	}
+	loss := cluster.Losses[t.ActiveSite]
+	if loss.Rev == 0 {
+		loss = replication.SiteLoss{Site: t.ActiveSite, Since: now.UTC()}
+	}
+	return replication.Claim{
+		Incident: inc, Observer: c.o.Observer, LeaderRev: c.election, Revision: cluster.Revision,
+		GroupRev: cluster.Groups[g.Key].Rev, Votes: d.Counted, LossRev: loss.Rev, Loss: loss,
+		Entry: replication.Entry{
+			At: now.UTC(), Observer: c.o.Observer, Event: "claimed", Phase: replication.Open,
+			Text: fmt.Sprintf("rule %s claims %s (%s): %s to %s, mode %s, %s", r.Name, g.Name, g.Key, t.ActiveSite, t.TargetSite, d.Mode, votersText(d.Counted)),
+			Data: map[string]any{"revision": cluster.Revision, "guards": d.Conditions, "votes": d.Counted},
+		},
+	}
+}
+
+func newPlan(r Rule, t Target, d Decision) replication.Plan {
+	return replication.Plan{
+		Action: r.Action, From: t.Group.Active, To: t.Group.Standby(), LostSite: t.ActiveSite, TargetSite: t.TargetSite,
+		RawStatus: t.Group.RawStatus, Fence: r.Fence, VetoWindow: replication.Duration(r.VetoWindow),
+		ExecutionTimeout: replication.Duration(r.ExecutionTimeout), ApprovalTimeout: replication.Duration(r.ApprovalTimeout),
+		Approvals: r.Approvals, MaxConcurrent: r.MaxConcurrent, For: replication.Duration(r.For),
+		LastSync: t.Group.LastSync, Lost: d.Lost.UTC(), ActionTimeout: replication.Duration(t.ActionTimeout),
+	}
+}
+
+// incidentID is readable, sorts by time, and is unique: no two claims of a
+// group share a revision.
+func incidentID(now time.Time, rule string, key replication.GroupKey, revision int64) string {
+	h := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", rule, key, revision))
+	return now.UTC().Format("20060102t150405") + "-" + hex.EncodeToString(h[:4])
+}
+
+func votersText(votes []replication.Vote) string {
+	parts := make([]string, len(votes))
+	for i, v := range votes {
+		parts[i] = fmt.Sprintf("%s at %s", v.Observer, v.Site)
+	}
+	sort.Strings(parts)
+	return "go from " + strings.Join(parts, ", ")
+}
+
+func secondsOf(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	s := d.Round(time.Millisecond).Seconds()
+	return &s
+}

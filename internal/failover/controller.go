@@ -1,0 +1,355 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// Options are the parts a Controller works with. Senders nil means that nothing
+// can be sent whatever the rules say: the daemon's ceiling is dry run.
+type Options struct {
+	Observer string
+	Site     string
+
+	Store   Store
+	Session Session
+	Upkeep  Upkeep
+	Rules   Rules
+	Reader  Reader
+	Senders Senders
+	// CanAct tells whether this observer has credentials to act for an account.
+	CanAct func(account string) bool
+
+	AcceptSingle bool
+	LeaseTTL     time.Duration
+	// TrackInterval is how often a failover under way is looked at.
+	TrackInterval time.Duration
+	// SignatureLife is how long a signed request stays valid at a provider, and
+	// Settle how long after that an unsent call is believed unsent. Only then,
+	// by the provider's own clock, may an unknown call be sent again.
+	SignatureLife time.Duration
+	Settle        time.Duration
+	// Margin is added to lease and action timeout before a take-over.
+	Margin time.Duration
+
+	Now    func() time.Time
+	Logger *slog.Logger
+	// Told is called after each durable change; it must not block.
+	Told func(Fact)
+	// At is called at each named step of an execution, for tests that end the
+	// process there. Nil: not called.
+	At func(step string)
+}
+
+// withDefaults fills the durations that are zero.
+func (o Options) withDefaults() Options {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&o.LeaseTTL, 15*time.Second)
+	set(&o.TrackInterval, 5*time.Second)
+	set(&o.SignatureLife, 15*time.Minute)
+	set(&o.Settle, 2*time.Minute)
+	set(&o.Margin, 2*time.Second)
+	if o.Told == nil {
+		o.Told = func(Fact) {}
+	}
+	if o.At == nil {
+		o.At = func(string) {}
+	}
+	return o
+}
+
+// Controller runs rounds: evaluate, vote, read, decide, claim, and drive the
+// incidents it holds. One goroutine calls Round; State may be called from any.
+type Controller struct {
+	o Options
+
+	// gate lets a call send its first byte only between two renewals of the
+	// lease: election and lease belong together, and a runner of an older
+	// election must not borrow the lease of a newer one.
+	gate     sync.RWMutex
+	election int64 // create-revision of the leader key held, 0: none
+
+	mu       sync.Mutex
+	state    State
+	stopping bool
+	beats    map[string]beat
+	running  map[string]context.CancelFunc
+
+	// Only the goroutine of Round touches these.
+	seen     map[string]sighting // incident → foreign holder first seen
+	retry    map[string]retry    // incident → not before
+	lastTick time.Time
+	toldAt   map[string]time.Time
+
+	wake chan struct{}
+	wg   sync.WaitGroup
+}
+
+type beat struct {
+	value int64
+	moved time.Time
+}
+
+type sighting struct {
+	token int64
+	at    time.Time
+}
+
+type retry struct {
+	at      time.Time
+	attempt int
+}
+
+// State is what the last round saw, for the API, the page and /metrics.
+type State struct {
+	At         time.Time
+	Cluster    replication.Cluster
+	ClusterErr string // why the store could not be read, "" when it was
+	Evaluation Evaluation
+	Decisions  []Decision
+	Leads      bool
+}
+
+// New makes a Controller. Nothing runs until Round is called.
+func New(o Options) *Controller {
+	return &Controller{
+		o: o.withDefaults(), beats: map[string]beat{}, seen: map[string]sighting{}, retry: map[string]retry{},
+		running: map[string]context.CancelFunc{}, wake: make(chan struct{}, 1), toldAt: map[string]time.Time{},
+	}
+}
+
+// Wake receives when something happened that a new round should look at.
+func (c *Controller) Wake() <-chan struct{} { return c.wake }
+
+// State is the last round's. The caller must not change it.
+func (c *Controller) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// Round is one complete pass. An error means that nothing was decided in it:
+// the store or the rules could not answer.
+func (c *Controller) Round(ctx context.Context) error {
+	eval, err := c.o.Rules.Evaluate(ctx)
+	if err != nil {
+		return fmt.Errorf("evaluating the rules: %w", err)
+	}
+	cluster, leads, err := c.meet(ctx, eval)
+	c.publish(func(s *State) {
+		s.At, s.Evaluation = c.o.Now(), eval
+		s.ClusterErr = ""
+		if err != nil {
+			s.ClusterErr, s.Leads = err.Error(), false
+		} else {
+			s.Cluster, s.Leads = cluster, leads
+		}
+	})
+	if err != nil {
+		c.publish(func(s *State) { s.Decisions = nil })
+		return err
+	}
+	decisions := c.decideAll(eval, cluster)
+	c.publish(func(s *State) { s.Decisions = decisions })
+	c.tellBlocked(eval, decisions, cluster)
+	if !leads || c.isStopping() {
+		return nil
+	}
+	c.claimAll(ctx, eval, cluster, decisions)
+	c.driveAll(ctx, eval, cluster)
+	c.upkeep(ctx, eval, cluster)
+	return nil
+}
+
+// meet publishes this observer's votes, renews its lease, tries to lead, and
+// reads the store.
+func (c *Controller) meet(ctx context.Context, eval Evaluation) (replication.Cluster, bool, error) {
+	if err := c.o.Session.PublishVotes(ctx, votesOf(eval)); err != nil {
+		return replication.Cluster{}, false, fmt.Errorf("publishing votes: %w", err)
+	}
+	leads, err := c.renew(ctx)
+	if err != nil {
+		c.cancelRunning()
+		return replication.Cluster{}, false, err
+	}
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return replication.Cluster{}, false, fmt.Errorf("reading the coordination store: %w", err)
+	}
+	c.watchBeats(cluster)
+	return cluster, leads, nil
+}
+
+// renew extends the lease and asks who leads. An election that is no more takes
+// with it all that was started under it.
+func (c *Controller) renew(ctx context.Context) (bool, error) {
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	if err := c.o.Session.Renew(ctx); err != nil {
+		c.election = 0
+		return false, fmt.Errorf("renewing the lease: %w", err)
+	}
+	leader, leads, err := c.o.Session.Lead(ctx)
+	if err != nil {
+		c.election = 0
+		return false, fmt.Errorf("asking who leads: %w", err)
+	}
+	now := int64(0)
+	if leads {
+		now = leader.CreateRev
+	}
+	if c.election != now {
+		c.cancelRunning()
+		c.election = now
+		c.lastTick = c.o.Now()
+	}
+	return leads, nil
+}
+
+// maySend is asked with the connection up, before the first byte: the lease of
+// that very election must outlast the call.
+func (c *Controller) maySend(election int64, intent time.Time, need time.Duration) error {
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	if took := c.o.Now().Sub(intent); took > sendWithin {
+		return fmt.Errorf("%s passed between intent and first byte, over %s: not sent", took, sendWithin)
+	}
+	if c.election != election {
+		return errors.New("the election this call was started under is over: not sent")
+	}
+	if left := c.o.Session.LeaseLeft(); left <= need {
+		return fmt.Errorf("%s of the lease are left, over %s are needed: not sent", left, need)
+	}
+	return nil
+}
+
+// sendWithin is the longest time from intent to first byte (protocol §4.3).
+const sendWithin = 2 * time.Second
+
+func (c *Controller) cancelRunning() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cancel := range c.running {
+		cancel()
+	}
+}
+
+func (c *Controller) isStopping() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopping
+}
+
+func votesOf(eval Evaluation) []replication.Vote {
+	var votes []replication.Vote
+	for _, r := range eval.Rules {
+		for _, t := range r.Targets {
+			if t.Vote.Verdict != "" {
+				votes = append(votes, t.Vote)
+			}
+		}
+	}
+	return votes
+}
+
+// watchBeats notes whose heartbeat moved, on this observer's own clock.
+func (c *Controller) watchBeats(cluster replication.Cluster) {
+	now := c.o.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, o := range cluster.Observers {
+		had, ok := c.beats[o.Name]
+		switch {
+		case !ok:
+			c.beats[o.Name] = beat{value: o.Beat}
+		case had.value != o.Beat:
+			c.beats[o.Name] = beat{value: o.Beat, moved: now}
+		}
+	}
+}
+
+func (c *Controller) beating() map[string]bool {
+	now := c.o.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]bool{}
+	for name, b := range c.beats {
+		out[name] = !b.moved.IsZero() && now.Sub(b.moved) < c.o.LeaseTTL
+	}
+	return out
+}
+
+func (c *Controller) snapshot(election int64, eval Evaluation, r Rule, t Target, cluster replication.Cluster) Snapshot {
+	return Snapshot{
+		Now: c.o.Now(), Rule: r, Target: t, Fitness: eval.Fitness, Cluster: cluster, Beating: c.beating(),
+		Election: election, AcceptSingle: c.o.AcceptSingle, CanAct: c.canAct(r.Mode, t.Group.Account),
+	}
+}
+
+// canAct: a rehearsal needs no credentials that act.
+func (c *Controller) canAct(m replication.Mode, account string) bool {
+	if m == replication.DryRun {
+		return true
+	}
+	return c.o.Senders != nil && c.o.CanAct(account)
+}
+
+func (c *Controller) decideAll(eval Evaluation, cluster replication.Cluster) []Decision {
+	var out []Decision
+	for _, r := range eval.Rules {
+		for _, t := range r.Targets {
+			s := c.snapshot(c.election, eval, r.Rule, t, cluster)
+			if rec, ok := openIncident(cluster, r.Rule.Name, t.Group.Key); ok {
+				s.Claim = &rec
+			}
+			out = append(out, Decide(s))
+		}
+	}
+	return out
+}
+
+func openIncident(cluster replication.Cluster, rule string, key replication.GroupKey) (replication.IncidentRecord, bool) {
+	rec, ok := cluster.Incidents[cluster.Groups[key].OpenIncident]
+	return rec, ok && rec.Rule == rule && !rec.Phase.Ended()
+}
+
+func (c *Controller) publish(change func(*State)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(&c.state)
+}
+
+func (c *Controller) nudge() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close lets the steps in flight end and starts nothing new. It returns when
+// all have, or when ctx ends, after cancelling them.
+func (c *Controller) Close(ctx context.Context) error {
+	c.mu.Lock()
+	c.stopping = true
+	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() { c.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	c.cancelRunning()
+	<-done
+	return errors.Join(fmt.Errorf("a failover step did not end in time and was cancelled; it is resumed at the next start"), ctx.Err())
+}

@@ -1,0 +1,250 @@
+package failover
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// Snapshot is everything one decision is made of. Decide reads nothing else.
+type Snapshot struct {
+	Now     time.Time
+	Rule    Rule
+	Target  Target
+	Fitness []replication.Condition
+
+	// Store: what the coordination store held, at one revision.
+	Cluster replication.Cluster
+	// Beating are the observers whose heartbeat was seen to move lately.
+	Beating map[string]bool
+	// Election is the create-revision of the leader key this observer was
+	// elected with, 0 when it does not lead.
+	Election int64
+	// AcceptSingle: a lone observer may go beyond mode approve.
+	AcceptSingle bool
+	// CanAct: this observer has credentials to act on the group.
+	CanAct bool
+
+	// Claim is the incident being rechecked, nil before a claim.
+	Claim *replication.IncidentRecord
+}
+
+// Decision is the answer, with all its reasons.
+type Decision struct {
+	Rule  string
+	Group replication.GroupKey
+	// Act: every condition holds.
+	Act bool
+	// Evidence: nothing speaks against the quorum. A veto does, and a quorum that
+	// is gone while the trigger is known to be untrue; silence does not, it only
+	// holds. Without evidence an incident ends before any call.
+	Evidence   bool
+	Mode       replication.Mode
+	Conditions []replication.Condition
+	Counted    []replication.Vote // the go votes that make the quorum
+	Lost       time.Time          // when production was last known good
+	// RPO is what a failover now would lose; nil when the provider tells none.
+	RPO *time.Duration
+}
+
+// Blocking lists the conditions that do not hold.
+func (d Decision) Blocking() []replication.Condition {
+	var out []replication.Condition
+	for _, c := range d.Conditions {
+		if !c.OK {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Names of the conditions that are evidence, not guards: under a claim their
+// opposite aborts, while a guard only holds (protocol §3).
+const (
+	condQuorum = "quorum"
+	condVeto   = "no_veto"
+)
+
+// Decide is the decision on one rule and group. It is pure: the same snapshot
+// gives the same answer years later.
+func Decide(s Snapshot) Decision {
+	d := Decision{Rule: s.Rule.Name, Group: s.Target.Group.Key, Lost: lostAt(s), Act: true, Evidence: true}
+	d.Counted = countedVotes(s)
+	d.Mode = effectiveMode(s, d.Counted)
+	d.RPO = rpo(s, d.Lost)
+
+	add := func(cs ...replication.Condition) {
+		for _, c := range cs {
+			d.Conditions = append(d.Conditions, c)
+			if c.OK {
+				continue
+			}
+			d.Act = false
+			if c.Name == condVeto || c.Name == condQuorum && s.Target.UntrueFor > 0 {
+				d.Evidence = false
+			}
+		}
+	}
+	add(quorumCondition(s, d.Counted), vetoCondition(s))
+	add(ownershipConditions(s)...)
+	add(directionConditions(s)...)
+	add(s.Target.Group.Ready...)
+	if len(s.Target.Group.Ready) == 0 {
+		add(replication.Condition{Name: "provider_ready", Value: "the provider's preconditions are not known", Threshold: "known"})
+	}
+	add(dataConditions(s, d.RPO)...)
+	add(budgetConditions(s)...)
+	add(fenceCondition(s, d.Mode))
+	add(s.Target.Guards...)
+	return d
+}
+
+// lostAt is the last moment production was known to be good. The lag guard
+// judges there, not at the frozen number of now (invariant 21).
+func lostAt(s Snapshot) time.Time {
+	if s.Claim != nil && !s.Claim.Plan.Lost.IsZero() {
+		return s.Claim.Plan.Lost
+	}
+	if !s.Target.LastGood.IsZero() {
+		return s.Target.LastGood
+	}
+	return s.Target.Since
+}
+
+// rpo is what would be lost: from the last completed synchronisation to the
+// loss.
+func rpo(s Snapshot, lost time.Time) *time.Duration {
+	g := s.Target.Group
+	if g.LastSync.IsZero() {
+		if g.Lag == nil {
+			return nil
+		}
+		lag := *g.Lag
+		return &lag
+	}
+	if lost.IsZero() {
+		lost = s.Now
+	}
+	lag := max(lost.Sub(g.LastSync), 0)
+	return &lag
+}
+
+// countedVotes are the go votes that add up: of beating observers, under this
+// observer's own rule hash, one a site, none from the group's active site.
+func countedVotes(s Snapshot) []replication.Vote {
+	bySite := map[string]replication.Vote{}
+	for _, v := range liveVotes(s) {
+		if v.Verdict != replication.Go || v.RuleHash != s.Rule.Hash || v.Site == s.Target.ActiveSite {
+			continue
+		}
+		if had, ok := bySite[v.Site]; !ok || v.Observer < had.Observer {
+			bySite[v.Site] = v
+		}
+	}
+	out := make([]replication.Vote, 0, len(bySite))
+	for _, v := range bySite {
+		out = append(out, v)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Observer < out[j].Observer })
+	return out
+}
+
+// liveVotes are the votes on this rule and group. A go counts only while its
+// observer's heart is seen to beat; a veto outlives its writer as long as the
+// store keeps it.
+func liveVotes(s Snapshot) []replication.Vote {
+	var out []replication.Vote
+	for _, v := range s.Cluster.Votes {
+		if v.Rule != s.Rule.Name || v.Group != s.Target.Group.Key {
+			continue
+		}
+		if v.Verdict == replication.Veto || s.Beating[v.Observer] {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func quorumCondition(s Snapshot, counted []replication.Vote) replication.Condition {
+	agree, of := s.Rule.quorum(registeredSites(s.Cluster))
+	names := make([]string, len(counted))
+	for i, v := range counted {
+		names[i] = v.Site
+	}
+	value := fmt.Sprintf("%d of %d sites say go", len(counted), of)
+	if len(names) > 0 {
+		value += " (" + strings.Join(names, ", ") + ")"
+	}
+	if n := otherHashes(s); n > 0 {
+		value += fmt.Sprintf("; %d with another rule file not counted", n)
+	}
+	return replication.Condition{Name: condQuorum, Value: value, Threshold: fmt.Sprintf("at least %d", agree), OK: agree > 0 && len(counted) >= agree}
+}
+
+func otherHashes(s Snapshot) int {
+	n := 0
+	for _, v := range liveVotes(s) {
+		if v.Verdict == replication.Go && v.RuleHash != s.Rule.Hash {
+			n++
+		}
+	}
+	return n
+}
+
+func registeredSites(c replication.Cluster) int {
+	sites := map[string]bool{}
+	for _, o := range c.Observers {
+		sites[o.Site] = true
+	}
+	return len(sites)
+}
+
+func vetoCondition(s Snapshot) replication.Condition {
+	var who []string
+	for _, v := range liveVotes(s) {
+		if v.Verdict == replication.Veto {
+			who = append(who, v.Observer+" ("+v.Site+")")
+		}
+	}
+	sort.Strings(who)
+	c := replication.Condition{Name: condVeto, Value: "none", Threshold: "no live veto", OK: true}
+	if len(who) > 0 {
+		c.Value = strings.Join(who, ", ")
+		c.OK = !s.Rule.VetoAny
+	}
+	if !s.Rule.VetoAny {
+		c.Threshold = "not asked for"
+	}
+	return c
+}
+
+// effectiveMode is the lowest over the leader, the counted voters, the claim,
+// and the lone observer's ceiling.
+func effectiveMode(s Snapshot, counted []replication.Vote) replication.Mode {
+	m := s.Rule.Mode
+	for _, v := range counted {
+		m = replication.Lowest(m, v.Mode)
+	}
+	if s.Claim != nil {
+		m = replication.Lowest(m, s.Claim.Mode)
+	}
+	if registeredSites(s.Cluster) <= 1 && !s.AcceptSingle {
+		m = replication.Lowest(m, replication.Approve)
+	}
+	return m
+}
+
+func yesNo(ok bool) string {
+	if ok {
+		return "yes"
+	}
+	return "no"
+}
+
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
+}

@@ -1,0 +1,232 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// driveAll looks at every incident that has not ended: takes over what nobody
+// holds, holds or ends what waits, and starts what may go on.
+func (c *Controller) driveAll(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
+	for _, id := range slices.Sorted(maps.Keys(cluster.Incidents)) {
+		rec := cluster.Incidents[id]
+		if rec.Phase.Ended() {
+			continue
+		}
+		if err := c.drive(ctx, eval, cluster, rec); err != nil {
+			c.o.Logger.Warn("incident not moved on, tried again next round", "incident", id, "err", err)
+		}
+	}
+}
+
+func (c *Controller) drive(ctx context.Context, eval Evaluation, cluster replication.Cluster, rec replication.IncidentRecord) error {
+	if c.isRunning(rec.ID) || c.o.Now().Before(c.retryAt(rec.ID)) {
+		return nil
+	}
+	if rec.Holder.LeaderRev != c.election {
+		taken, err := c.takeOver(ctx, cluster, rec)
+		if err != nil || taken == nil {
+			return err
+		}
+		rec = *taken
+	}
+	switch rec.Phase {
+	case replication.Open, replication.Held:
+		return c.driveWaiting(ctx, eval, cluster, rec)
+	case replication.Executing, replication.Verifying:
+		c.start(ctx, rec, c.resume)
+	}
+	return nil
+}
+
+// takeOver makes the incident this election's, but only after its last holder
+// can no longer be sending: lease, action timeout and margin after this
+// observer first saw that nobody holds it.
+func (c *Controller) takeOver(ctx context.Context, cluster replication.Cluster, rec replication.IncidentRecord) (*replication.IncidentRecord, error) {
+	now := c.o.Now()
+	s, ok := c.seen[rec.ID]
+	if !ok || s.token != rec.Token {
+		c.seen[rec.ID] = sighting{token: rec.Token, at: now}
+		return nil, nil
+	}
+	wait := c.o.LeaseTTL + time.Duration(rec.Plan.ActionTimeout) + c.o.Margin
+	if now.Sub(s.at) < wait {
+		return nil, nil
+	}
+	taken, err := c.o.Store.TakeOver(ctx, rec, *cluster.Leader)
+	if err != nil {
+		return nil, fmt.Errorf("taking over %s from %s: %w", rec.ID, rec.Holder.Observer, err)
+	}
+	delete(c.seen, rec.ID)
+	c.o.Logger.Warn("incident taken over", "incident", rec.ID, "from", rec.Holder.Observer, "phase", rec.Phase)
+	return &taken, nil
+}
+
+// driveWaiting decides again on an incident that has sent nothing.
+func (c *Controller) driveWaiting(ctx context.Context, eval Evaluation, cluster replication.Cluster, rec replication.IncidentRecord) error {
+	if rec.Abort != nil {
+		return c.end(ctx, rec, replication.Aborted, fmt.Sprintf("aborted by %s: %s", rec.Abort.Who, rec.Abort.Reason), true)
+	}
+	r, t, ok := find(eval, rec.Rule, rec.Key())
+	if why := c.gone(eval, rec, r, ok); why != "" {
+		return c.end(ctx, rec, replication.Aborted, why, false)
+	}
+	s := c.snapshot(c.election, eval, r, t, cluster)
+	s.Claim = &rec
+	d := Decide(s)
+	if !d.Evidence {
+		return c.end(ctx, rec, replication.Aborted, "the evidence is gone: "+describe(d.Blocking()), false)
+	}
+	if !d.Act {
+		return c.hold(ctx, rec, d, d.Blocking()[0].Name, describe(d.Blocking()))
+	}
+	by, why, over := c.waitsForPerson(rec, d, cluster)
+	if over {
+		return c.end(ctx, rec, replication.Aborted, why, true)
+	}
+	if by != "" {
+		return c.hold(ctx, rec, d, by, why)
+	}
+	c.start(ctx, rec, c.execute)
+	return nil
+}
+
+// gone says why an incident that has sent nothing has lost its ground.
+func (c *Controller) gone(eval Evaluation, rec replication.IncidentRecord, r Rule, found bool) string {
+	if found && r.Hash == rec.RuleHash {
+		return ""
+	}
+	for _, v := range eval.Rules {
+		if v.Rule.Name == rec.Rule && v.Rule.Hash == rec.RuleHash {
+			if v.Err != "" {
+				return ""
+			}
+			return "the group is no longer a target of the rule"
+		}
+	}
+	return "the rule is no longer as it was at the claim"
+}
+
+// waitsForPerson is the veto window and the approval; over means that the time
+// for an answer has passed. Both run on the cluster clock.
+func (c *Controller) waitsForPerson(rec replication.IncidentRecord, d Decision, cluster replication.Cluster) (by, why string, over bool) {
+	open := cluster.Clock - rec.OpenedClock
+	switch d.Mode {
+	case replication.Approve:
+		need := max(rec.Plan.Approvals, 1)
+		if len(rec.Approvals) >= need {
+			return "", "", false
+		}
+		limit := time.Duration(rec.Plan.ApprovalTimeout)
+		if limit > 0 && open >= limit {
+			return "", fmt.Sprintf("nobody approved within %s", limit), true
+		}
+		return "approval", fmt.Sprintf("%d of %d approvals; answer with `drwatch approve %s` or `drwatch abort %s`", len(rec.Approvals), need, rec.ID, rec.ID), false
+	case replication.Auto:
+		if window := time.Duration(rec.Plan.VetoWindow); open < window {
+			return "veto_window", fmt.Sprintf("a person may still `drwatch abort %s` within %s", rec.ID, window), false
+		}
+	}
+	return "", "", false
+}
+
+func describe(cs []replication.Condition) string {
+	if len(cs) == 0 {
+		return ""
+	}
+	text := cs[0].String()
+	if len(cs) > 1 {
+		text += fmt.Sprintf("; and %d more", len(cs)-1)
+	}
+	return text
+}
+
+// hold writes what holds the incident, once for each new reason.
+func (c *Controller) hold(ctx context.Context, rec replication.IncidentRecord, d Decision, by, why string) error {
+	if rec.Phase == replication.Held && rec.HeldBy == by && rec.Mode == d.Mode {
+		return nil
+	}
+	inc := rec.Incident
+	inc.Phase, inc.HeldBy, inc.Mode, inc.Guards = replication.Held, by, d.Mode, d.Conditions
+	_, err := c.write(ctx, rec, replication.Write{Incident: inc}, "held", "held by "+by+": "+why)
+	return err
+}
+
+// end ends an incident that has sent nothing, or nothing that happened.
+func (c *Controller) end(ctx context.Context, rec replication.IncidentRecord, phase replication.Phase, why string, episode bool) error {
+	inc := rec.Incident
+	inc.Phase, inc.HeldBy, inc.EndedAt = phase, "", c.o.Now().UTC()
+	if phase != replication.Simulated {
+		inc.Error = why
+	}
+	group, err := c.groupRecord(ctx, rec.Key())
+	if err != nil {
+		return err
+	}
+	group.OpenIncident = ""
+	_, err = c.write(ctx, rec, replication.Write{Incident: inc, Group: &group, FreeSlot: inc.Slot >= 0, Episode: episode}, string(phase), why)
+	return err
+}
+
+// groupRecord reads the group's record as it is now: a write compares it.
+func (c *Controller) groupRecord(ctx context.Context, key replication.GroupKey) (replication.GroupRecord, error) {
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return replication.GroupRecord{}, fmt.Errorf("reading the record of %s: %w", key, err)
+	}
+	return cluster.Groups[key], nil
+}
+
+// write makes one conditional write with its journal entry, and tells of it.
+func (c *Controller) write(ctx context.Context, rec replication.IncidentRecord, w replication.Write, event, text string) (replication.IncidentRecord, error) {
+	w.Token, w.IncidentRev = rec.Token, rec.Rev
+	w.Entry = replication.Entry{Incident: rec.ID, At: c.o.Now().UTC(), Observer: c.o.Observer, Event: event, Phase: w.Incident.Phase, Text: text, Data: w.Entry.Data}
+	out, err := c.o.Store.Write(ctx, w)
+	if err != nil {
+		return rec, fmt.Errorf("writing %q of incident %s: %w", event, rec.ID, err)
+	}
+	c.o.Logger.Info("incident", "incident", rec.ID, "rule", rec.Rule, "group", rec.Name, "event", event, "phase", out.Phase, "text", text)
+	c.o.Told(Fact{Incident: out.Incident, Entry: w.Entry})
+	return out, nil
+}
+
+func (c *Controller) isRunning(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.running[id]
+	return ok
+}
+
+// runner drives one incident outside the round, under one election.
+type runner func(ctx context.Context, election int64, rec replication.IncidentRecord) error
+
+// start runs one incident's steps in their own goroutine, cancelled when the
+// election ends.
+func (c *Controller) start(ctx context.Context, rec replication.IncidentRecord, run runner) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	election := c.election
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopping {
+		cancel()
+		return
+	}
+	c.running[rec.ID] = cancel
+	c.wg.Go(func() {
+		defer cancel()
+		err := run(ctx, election, rec)
+		c.mu.Lock()
+		delete(c.running, rec.ID)
+		c.mu.Unlock()
+		if err != nil && !errors.Is(err, context.Canceled) {
+			c.o.Logger.Warn("incident step ended early, resumed by a later round", "incident", rec.ID, "err", err)
+		}
+		c.nudge()
+	})
+}

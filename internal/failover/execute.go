@@ -1,0 +1,292 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// execute takes an incident that nothing holds through its call: read the
+// provider, decide again on what it says, intent, call, outcome, proof.
+func (c *Controller) execute(ctx context.Context, election int64, rec replication.IncidentRecord) error {
+	p, err := c.prepare(ctx, election, rec)
+	if err != nil || p == nil {
+		return err
+	}
+	if p.decision.Mode == replication.DryRun {
+		return c.simulate(ctx, rec, *p)
+	}
+	if p.moved {
+		return c.alreadyMoved(ctx, election, rec, *p)
+	}
+	return c.act(ctx, election, rec, *p)
+}
+
+// prepared is what a rehearsal and the real thing share: whatever guards the
+// one guards the other (invariant 14).
+type prepared struct {
+	group    replication.Group
+	cluster  replication.Cluster
+	decision Decision
+	moved    bool // the provider already shows the planned move
+}
+
+// prepare reads everything again under the claim. A nil result without error
+// means the incident was held or ended.
+func (c *Controller) prepare(ctx context.Context, election int64, rec replication.IncidentRecord) (*prepared, error) {
+	group, err := c.o.Reader.Read(ctx, rec.Key())
+	if err != nil {
+		c.backOff(rec.ID)
+		return nil, c.holdFor(ctx, rec, "provider_read", "the provider could not be read: "+err.Error())
+	}
+	c.o.At("read")
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the coordination store under the claim: %w", err)
+	}
+	now, ok := cluster.Incidents[rec.ID]
+	if !ok || now.Token != rec.Token || now.Rev != rec.Rev {
+		return nil, fmt.Errorf("incident %s: %w", rec.ID, replication.ErrConflict)
+	}
+	eval := c.State().Evaluation
+	r, t, ok := find(eval, rec.Rule, rec.Key())
+	if !ok || r.Hash != rec.RuleHash {
+		return nil, fmt.Errorf("incident %s: its rule or target is gone, left to the next round", rec.ID)
+	}
+	p := &prepared{group: group, cluster: cluster, moved: moved(rec, group)}
+	if group.Active != t.Group.Active {
+		t.ActiveSite, t.TargetSite = "", ""
+	}
+	t.Group = group
+	s := c.snapshot(election, eval, r, t, cluster)
+	s.Claim = &now
+	p.decision = Decide(s)
+	if p.moved || p.decision.Act {
+		return p, nil
+	}
+	if !p.decision.Evidence {
+		return nil, c.end(ctx, rec, replication.Aborted, "the evidence is gone: "+describe(p.decision.Blocking()), false)
+	}
+	c.backOff(rec.ID)
+	return nil, c.hold(ctx, rec, p.decision, p.decision.Blocking()[0].Name, describe(p.decision.Blocking()))
+}
+
+// holdFor holds without a decision, for what is no condition of the rule.
+func (c *Controller) holdFor(ctx context.Context, rec replication.IncidentRecord, by, why string) error {
+	return c.hold(ctx, rec, Decision{Mode: rec.Mode, Conditions: rec.Guards}, by, why)
+}
+
+// moved tells whether production already is where the plan wants it.
+func moved(rec replication.IncidentRecord, g replication.Group) bool {
+	return !g.Active.IsZero() && g.Active == rec.Plan.To && g.State != replication.Switching
+}
+
+// simulate ends a rehearsal: it has only read.
+func (c *Controller) simulate(ctx context.Context, rec replication.IncidentRecord, p prepared) error {
+	rec.Guards, rec.RPOSeconds = p.decision.Conditions, secondsOf(p.decision.RPO)
+	if p.moved {
+		return c.end(ctx, rec, replication.Simulated, fmt.Sprintf("dry run: the provider already shows %s at %s; nothing would have been sent", rec.Name, p.group.Active), true)
+	}
+	text := fmt.Sprintf("dry run: would have called failover of %s (%s) from %s to %s, %s", rec.Name, rec.Key(), rec.Plan.LostSite, rec.Plan.TargetSite, lossText(p.decision.RPO))
+	return c.end(ctx, rec, replication.Simulated, text, true)
+}
+
+func lossText(rpo *time.Duration) string {
+	if rpo == nil {
+		return "RPO not told by the provider"
+	}
+	return "RPO " + seconds(rpo.Round(time.Millisecond))
+}
+
+// alreadyMoved goes on to the proof without sending: somebody else, or a call
+// of ours that was thought lost, has moved the group.
+func (c *Controller) alreadyMoved(ctx context.Context, election int64, rec replication.IncidentRecord, p prepared) error {
+	inc := rec.Incident
+	inc.Phase, inc.HeldBy = replication.Verifying, ""
+	rec, err := c.write(ctx, rec, replication.Write{Incident: inc}, "already_moved", fmt.Sprintf("the provider already shows %s at %s (%s): nothing is sent", rec.Name, p.group.Active, p.group.RawStatus))
+	if err != nil {
+		return err
+	}
+	return c.verify(ctx, election, rec)
+}
+
+// act writes the intent, sends the one call and writes its outcome.
+func (c *Controller) act(ctx context.Context, election int64, rec replication.IncidentRecord, p prepared) error {
+	sender, err := c.o.Senders.Sender(rec.Account)
+	if err != nil {
+		c.backOff(rec.ID)
+		return c.holdFor(ctx, rec, "action_credentials", "the credentials that act could not be loaded: "+err.Error())
+	}
+	rec, err = c.intent(ctx, election, rec, p)
+	if err != nil {
+		return err
+	}
+	c.o.At("intent")
+	intentAt := c.o.Now()
+	need := time.Duration(rec.Plan.ActionTimeout) + sendWithin
+	sent := sender.Failover(ctx, Order{
+		Group: rec.Key(), Incident: rec.ID,
+		BeforeFirstByte: func() error {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("the election this call was started under is over: not sent: %w", err)
+			}
+			err := c.maySend(election, intentAt, need)
+			c.o.At("first_byte")
+			return err
+		},
+	})
+	c.o.At("sent")
+	rec, err = c.outcome(ctx, rec, sent)
+	if err != nil {
+		return err
+	}
+	c.o.At("outcome")
+	if rec.Phase != replication.Verifying {
+		return nil
+	}
+	return c.verify(ctx, election, rec)
+}
+
+// intent is durable before the call leaves (invariant 10). A freeze, an abort,
+// a veto or a take-over committed before it wins.
+func (c *Controller) intent(ctx context.Context, election int64, rec replication.IncidentRecord, p prepared) (replication.IncidentRecord, error) {
+	inc := rec.Incident
+	first := inc.ExecutedAt.IsZero()
+	now := c.o.Now().UTC()
+	if first {
+		inc.ExecutedAt = now
+		inc.RPOSeconds = secondsOf(p.decision.RPO)
+	}
+	inc.Phase, inc.HeldBy, inc.Guards, inc.Mode = replication.Executing, "", p.decision.Conditions, p.decision.Mode
+	take := inc.Slot < 0
+	if take {
+		inc.Slot = freeSlot(p.cluster, rec.Rule)
+	}
+	inc.Calls = append(append([]replication.Call(nil), inc.Calls...), replication.Call{
+		Operation: string(inc.Action), Attempt: len(inc.Calls) + 1, StartedAt: now,
+		ExpectedStatus: p.group.RawStatus, ExpectedActive: p.group.Active, ExpectedPairs: p.group.Pairs,
+	})
+	return c.write(ctx, rec, replication.Write{
+		Incident: inc, LeaderRev: election, Unfrozen: true, Unaborted: true,
+		Votes:    &replication.VoteGuard{Revision: p.cluster.Revision, Votes: p.decision.Counted},
+		TakeSlot: take, CountStart: first,
+	}, "intent", fmt.Sprintf("will call %s of %s (%s, %s), %s", inc.Action, rec.Name, rec.Key(), p.group.RawStatus, lossText(p.decision.RPO)))
+}
+
+func freeSlot(cluster replication.Cluster, rule string) int {
+	for n := 0; ; n++ {
+		if _, taken := cluster.Slots[rule][n]; !taken {
+			return n
+		}
+	}
+}
+
+// outcome writes what is known of the call. It is written even when the
+// election is over: the token still tells whether this observer may.
+func (c *Controller) outcome(ctx context.Context, rec replication.IncidentRecord, sent Sent) (replication.IncidentRecord, error) {
+	ctx = context.WithoutCancel(ctx)
+	w, text, err := c.afterCall(ctx, rec, sent)
+	if err != nil {
+		return rec, err
+	}
+	return c.write(ctx, rec, w, "outcome", text)
+}
+
+// afterCall is the transition that an outcome makes.
+func (c *Controller) afterCall(ctx context.Context, rec replication.IncidentRecord, sent Sent) (replication.Write, string, error) {
+	inc := rec.Incident
+	inc.Calls = append([]replication.Call(nil), inc.Calls...)
+	call := inc.LastCall()
+	call.Outcome, call.Status, call.RequestID, call.JobID = sent.Outcome, sent.Status, sent.RequestID, sent.JobID
+	call.EndedAt = c.o.Now().UTC()
+	if sent.Err != nil {
+		call.Error = sent.Err.Error()
+	}
+	text := fmt.Sprintf("call %d: %s", call.Attempt, sent.Outcome)
+	if call.Error != "" {
+		text += ": " + call.Error
+	}
+	switch sent.Outcome {
+	case replication.Accepted:
+		inc.Phase = replication.Verifying
+	case replication.NotSent, replication.Throttled:
+		limit := time.Duration(inc.Plan.ExecutionTimeout)
+		if limit > 0 && call.EndedAt.Sub(inc.ExecutedAt) >= limit {
+			return c.failure(ctx, inc, fmt.Sprintf("nothing could be sent within %s: %s", limit, call.Error), text)
+		}
+		c.backOff(rec.ID)
+		inc.Phase, inc.HeldBy = replication.Held, string(sent.Outcome)
+	case replication.Rejected:
+		return c.failure(ctx, inc, "the provider refused: "+call.Error, text)
+	default:
+		call.Outcome = replication.Uncertain
+		inc.Phase = replication.Verifying
+	}
+	return replication.Write{Incident: inc}, text, nil
+}
+
+// failure ends the incident as failed and latches the group until a person has
+// looked (invariant 17).
+func (c *Controller) failure(ctx context.Context, inc replication.Incident, why, text string) (replication.Write, string, error) {
+	return c.ending(ctx, inc, replication.Failed, why, text)
+}
+
+// ending is the write that ends an incident which may have acted.
+func (c *Controller) ending(ctx context.Context, inc replication.Incident, phase replication.Phase, why, text string) (replication.Write, string, error) {
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return replication.Write{}, "", fmt.Errorf("reading the record of %s: %w", inc.Key(), err)
+	}
+	group := cluster.Groups[inc.Key()]
+	group.OpenIncident = ""
+	now := c.o.Now().UTC()
+	inc.Phase, inc.HeldBy, inc.EndedAt = phase, "", now
+	if phase == replication.Succeeded {
+		group.Active = inc.Plan.To
+		group.LastAction = &replication.LastAction{Incident: inc.ID, Action: inc.Action, At: now, Clock: cluster.Clock}
+		if inc.Provider.Async() {
+			group.Latch = &replication.Latch{Incident: inc.ID, At: now, Why: "failed over; a second call would be accepted by the provider"}
+		}
+	} else {
+		inc.Error = why
+		group.Latch = &replication.Latch{Incident: inc.ID, At: now, Why: string(phase) + ": " + why}
+		if inc.LastCall() != nil {
+			group.LastAction = &replication.LastAction{Incident: inc.ID, Action: inc.Action, At: now, Clock: cluster.Clock}
+		}
+	}
+	return replication.Write{Incident: inc, Group: &group, FreeSlot: inc.Slot >= 0, CountFailed: phase != replication.Succeeded}, text, nil
+}
+
+// backOff keeps an incident from being tried again at once.
+func (c *Controller) backOff(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.retry[id]
+	wait := min(time.Second<<min(r.attempt, 5), 30*time.Second)
+	wait += rand.N(wait / 4)
+	c.retry[id] = retry{at: c.o.Now().Add(wait), attempt: r.attempt + 1}
+}
+
+func (c *Controller) retryAt(id string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.retry[id].at
+}
+
+// resume goes on with an incident whose intent is written: this observer has
+// restarted, was elected again, or lost the store in the middle.
+func (c *Controller) resume(ctx context.Context, election int64, rec replication.IncidentRecord) error {
+	call := rec.LastCall()
+	if call != nil && call.Outcome == replication.OutcomeNone {
+		var err error
+		rec, err = c.outcome(ctx, rec, Sent{Outcome: replication.Uncertain, Err: errors.New("drwatch ended between the intent and the outcome: the call may have left")})
+		if err != nil {
+			return err
+		}
+	}
+	return c.verify(ctx, election, rec)
+}

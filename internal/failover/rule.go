@@ -1,0 +1,101 @@
+package failover
+
+import (
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// Rule is what a decision needs of a failover rule: plain data, all defaults
+// filled in.
+type Rule struct {
+	Name   string
+	Hash   string // observers with different hashes never add up
+	Expr   string // the trigger, for the record
+	Mode   replication.Mode
+	Action replication.Action
+	For    time.Duration
+
+	// SiteUnreachable is the site the trigger is about, "" when it is a free
+	// expression.
+	SiteUnreachable string
+
+	Agree   int  // sites that must hold go; 0: a majority of Of
+	Of      int  // 0: the sites registered in the cluster
+	VetoAny bool // a live veto blocks
+
+	// Fence is "provider", "accept_split_brain: REASON", or "" when the rule says
+	// nothing.
+	Fence string
+
+	LagUnder        time.Duration // 0: no limit
+	LagUnknownAllow bool
+	DataAgeUnder    time.Duration
+	Cooldown        time.Duration
+	MaxConcurrent   int
+	MaxPerHour      int // 0: no limit
+	MaxFailures     int
+
+	VetoWindow       time.Duration
+	ExecutionTimeout time.Duration
+	ApprovalTimeout  time.Duration
+	Approvals        int
+}
+
+// quorum is how many sites must agree, of how many.
+func (r Rule) quorum(registered int) (agree, of int) {
+	of = r.Of
+	if of == 0 {
+		of = registered
+	}
+	agree = r.Agree
+	if agree == 0 {
+		agree = of/2 + 1
+	}
+	return agree, of
+}
+
+// Target is one group under one rule as this observer sees it in one round.
+type Target struct {
+	Group      replication.Group
+	SourceSite string
+	TargetSite string // the site production would move to now
+	ActiveSite string
+
+	// Vote is this observer's own; its Verdict is "" when the trigger is not
+	// true and nothing speaks against it either.
+	Vote  replication.Vote
+	State string    // "pending", "firing" or ""
+	Since time.Time // since when the trigger is true
+	Value float64
+
+	// LastGood is the last moment the trigger was known to be false here: what
+	// the group's lag is judged at. Zero when it never was.
+	LastGood time.Time
+	// UntrueFor is how long the trigger has been known false without a break.
+	UntrueFor time.Duration
+	// Guards are the rule's own expressions and time intervals, evaluated.
+	Guards []replication.Condition
+	// ActionTimeout is the account's bound on one mutating call.
+	ActionTimeout time.Duration
+}
+
+// RuleView is one rule with its targets in one round.
+type RuleView struct {
+	Rule    Rule
+	Err     string // the trigger could not be evaluated: unknown
+	Targets []Target
+}
+
+// Evaluation is what this observer's rules say in one round.
+type Evaluation struct {
+	At    time.Time
+	Rules []RuleView
+	// Groups are all groups this observer sees, targets of a rule or not.
+	Groups []replication.Group
+	// Fitness is whether this observer can vouch for itself (protocol §1).
+	Fitness []replication.Condition
+	// SiteUp tells for each site since how long it has been reachable without a
+	// break, 0 when it is not known to be reachable.
+	SiteUp map[string]time.Duration
+}

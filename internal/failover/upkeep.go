@@ -1,0 +1,153 @@
+package failover
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+const (
+	tickEvery = time.Second // of the cluster clock; protocol §6 allows 5 s
+	tellAfter = time.Minute // a trigger that is true and blocked is told
+
+	maxRemembersARound = 100
+)
+
+// upkeep is the leader's housekeeping: the cluster clock, episodes that are
+// over, site losses that are over. Trouble with it waits for the next round.
+func (c *Controller) upkeep(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
+	now := c.o.Now()
+	if elapsed := now.Sub(c.lastTick); elapsed >= tickEvery {
+		if err := c.o.Upkeep.Tick(ctx, elapsed); err != nil {
+			c.o.Logger.Warn("cluster clock not advanced", "err", err)
+		}
+		c.lastTick = now
+	}
+	c.remember(ctx, eval, cluster)
+	c.endEpisodes(ctx, eval, cluster)
+	c.closeLosses(ctx, eval, cluster)
+	for id, s := range c.seen {
+		if rec, ok := cluster.Incidents[id]; !ok || rec.Phase.Ended() || rec.Token != s.token {
+			delete(c.seen, id)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.retry {
+		if rec, ok := cluster.Incidents[id]; !ok || rec.Phase.Ended() {
+			delete(c.retry, id)
+		}
+	}
+}
+
+// remember keeps where each group's production is. A change that no incident of
+// ours made counts as a failover all the same: the cool-down runs from it.
+func (c *Controller) remember(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
+	if len(eval.Rules) == 0 {
+		return
+	}
+	put := 0
+	for _, g := range eval.Groups {
+		rec := cluster.Groups[g.Key]
+		known := rec.Active == g.Active && (g.Baseline == "" || rec.Baseline != "")
+		if g.Active.IsZero() || known || rec.OpenIncident != "" {
+			continue
+		}
+		if put++; put > maxRemembersARound {
+			c.nudge()
+			return
+		}
+		if !rec.Active.IsZero() && rec.Active != g.Active {
+			c.o.Logger.Warn("production of a group moved without an incident of ours", "group", g.Name, "from", rec.Active.String(), "to", g.Active.String())
+			rec.LastAction = &replication.LastAction{Action: replication.Failover, At: c.o.Now().UTC(), Clock: cluster.Clock}
+		}
+		rec.Active = g.Active
+		if rec.Baseline == "" {
+			rec.Baseline = g.Baseline
+		}
+		if err := c.o.Upkeep.PutGroup(ctx, g.Key, rec); err != nil {
+			c.o.Logger.Warn("group not remembered, tried again next round", "group", g.Key.String(), "err", err)
+			return
+		}
+	}
+}
+
+// endEpisodes forgets that a rule has had its say once its trigger was untrue
+// for one whole `for`.
+func (c *Controller) endEpisodes(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
+	for _, e := range cluster.Episodes {
+		r, t, ok := find(eval, e.Rule, e.Group)
+		if !ok || t.UntrueFor <= 0 || t.UntrueFor < r.For {
+			continue
+		}
+		if err := c.o.Upkeep.EndEpisode(ctx, e.Rule, e.Group); err != nil {
+			c.o.Logger.Warn("episode not ended", "rule", e.Rule, "group", e.Group.String(), "err", err)
+		}
+	}
+}
+
+// closeLosses ends a site loss when the site was reachable for the longest
+// `for` of the rules about it and no incident of it is open.
+func (c *Controller) closeLosses(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
+	for site, loss := range cluster.Losses {
+		up := eval.SiteUp[site]
+		if up <= 0 || up < longestFor(eval, site) || lossOpen(cluster, site) {
+			continue
+		}
+		if err := c.o.Upkeep.CloseLoss(ctx, site, loss.Rev); err != nil {
+			c.o.Logger.Warn("site loss not closed", "site", site, "err", err)
+		}
+	}
+}
+
+func longestFor(eval Evaluation, site string) time.Duration {
+	var longest time.Duration
+	for _, r := range eval.Rules {
+		if r.Rule.SiteUnreachable == site || r.Rule.SiteUnreachable == "" {
+			longest = max(longest, r.Rule.For)
+		}
+	}
+	return longest
+}
+
+func lossOpen(cluster replication.Cluster, site string) bool {
+	for _, rec := range cluster.Incidents {
+		if rec.Plan.LostSite == site && !rec.Phase.Ended() {
+			return true
+		}
+	}
+	return false
+}
+
+// tellBlocked tells, again and again, of a trigger that has been true for its
+// whole `for` and a minute more with nothing executing (invariant 30).
+func (c *Controller) tellBlocked(eval Evaluation, ds []Decision, cluster replication.Cluster) {
+	now := c.o.Now()
+	for _, d := range ds {
+		r, t, ok := find(eval, d.Rule, d.Group)
+		key := replication.EpisodeKey(d.Rule, d.Group)
+		if !ok || t.State != "firing" || now.Sub(t.Since) < r.For+tellAfter || executing(cluster, d.Group) {
+			delete(c.toldAt, key)
+			continue
+		}
+		if last, told := c.toldAt[key]; told && now.Sub(last) < tellAfter {
+			continue
+		}
+		c.toldAt[key] = now
+		var why []string
+		for _, b := range d.Blocking() {
+			why = append(why, b.String())
+		}
+		if rec, open := openIncident(cluster, d.Rule, d.Group); open {
+			why = append(why, "incident "+rec.ID+" is held by "+rec.HeldBy)
+		}
+		c.o.Logger.Warn("the trigger is true and nothing is executing", "rule", d.Rule, "group", t.Group.Name, "since", t.Since, "why", strings.Join(why, "; "))
+	}
+}
+
+func executing(cluster replication.Cluster, key replication.GroupKey) bool {
+	rec, ok := cluster.Incidents[cluster.Groups[key].OpenIncident]
+	return ok && (rec.Phase == replication.Executing || rec.Phase == replication.Verifying)
+}

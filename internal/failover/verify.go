@@ -1,0 +1,180 @@
+package failover
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// wordEvery is how often a person is told that a proof is still missing.
+const wordEvery = 10 * time.Minute
+
+// verify looks at the provider until it proves what became of the call.
+// Slowness is no failure: only proof ends it, or a person.
+func (c *Controller) verify(ctx context.Context, election int64, rec replication.IncidentRecord) error {
+	c.o.At("verifying")
+	w := watch{since: c.o.Now(), told: c.o.Now(), unchanged: true}
+	for {
+		if c.isStopping() {
+			return nil
+		}
+		p, err := c.o.Reader.Track(ctx, rec.Key(), jobID(rec))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			c.o.Logger.Warn("the provider could not be read while verifying", "incident", rec.ID, "group", rec.Name, "err", err)
+		} else {
+			w.look(rec, p)
+			v := c.judge(rec, p, w)
+			if v.again {
+				return c.sendAgain(ctx, election, rec)
+			}
+			if v.phase != "" {
+				return c.proven(ctx, rec, v)
+			}
+		}
+		if c.o.Now().Sub(w.told) >= wordEvery {
+			w.told = c.o.Now()
+			c.o.Logger.Error("still waiting for the provider's proof", "incident", rec.ID, "group", rec.Name, "for", c.o.Now().Sub(w.since), "seen", p.Detail)
+		}
+		if err := c.pause(ctx, c.o.TrackInterval); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, or ends early with the context.
+func (c *Controller) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+func jobID(rec replication.IncidentRecord) string {
+	if call := rec.LastCall(); call != nil {
+		return call.JobID
+	}
+	return ""
+}
+
+// watch is what the reads since the start of a verification have shown.
+type watch struct {
+	since, told time.Time
+	reads       int
+	unchanged   bool // every read showed the group exactly as in the intent
+}
+
+func (w *watch) look(rec replication.IncidentRecord, p Progress) {
+	w.reads++
+	call := rec.LastCall()
+	w.unchanged = w.unchanged && call != nil && asIntended(*call, p.Group)
+}
+
+// asIntended tells whether the group is exactly as it was when the intent was
+// written.
+func asIntended(call replication.Call, g replication.Group) bool {
+	return g.RawStatus == call.ExpectedStatus && g.Active == call.ExpectedActive && maps.Equal(g.Pairs, call.ExpectedPairs)
+}
+
+// verdict is what one look proves; the zero verdict proves nothing yet.
+type verdict struct {
+	phase replication.Phase
+	why   string
+	again bool
+}
+
+// judge tells what the provider's state proves (protocol §5).
+func (c *Controller) judge(rec replication.IncidentRecord, p Progress, w watch) verdict {
+	call := rec.LastCall()
+	if moved(rec, p.Group) && (p.Group.State == replication.FailedOver || p.JobDone || !p.JobFailed) {
+		return verdict{phase: replication.Succeeded, why: fmt.Sprintf("%s is at %s (%s)", rec.Name, p.Group.Active, p.Group.RawStatus)}
+	}
+	if call == nil {
+		return verdict{}
+	}
+	if p.JobFailed {
+		return verdict{phase: replication.Failed, why: "the provider's job failed: " + p.Detail}
+	}
+	if p.Group.State == replication.Errored && p.Group.RawStatus != call.ExpectedStatus {
+		return verdict{phase: replication.Failed, why: fmt.Sprintf("the group is in %s: %s", p.Group.RawStatus, p.Detail)}
+	}
+	if call.Outcome == replication.Uncertain {
+		return c.judgeUncertain(rec, *call, p, w)
+	}
+	return verdict{}
+}
+
+// judgeUncertain: did a call happen of which no answer came? Until a signed
+// request can no longer arrive, by the provider's own clock, nothing is proven
+// by an unchanged state.
+func (c *Controller) judgeUncertain(rec replication.IncidentRecord, call replication.Call, p Progress, w watch) verdict {
+	if !w.unchanged || w.reads < 2 {
+		return verdict{}
+	}
+	quiet := call.StartedAt.Add(c.o.SignatureLife + c.o.Settle)
+	if p.Group.ProviderTime.IsZero() || !p.Group.ProviderTime.After(quiet) {
+		return verdict{}
+	}
+	switch {
+	case rec.Provider == replication.HuaweiDWS:
+		return verdict{phase: replication.Ambiguous, why: "the outcome of the call is unknown and nothing proves it; a second call could swap the roles back, so none is sent"}
+	case uncertainCalls(rec) > 1:
+		return verdict{phase: replication.Ambiguous, why: "two calls without a known outcome, and the provider shows no change"}
+	}
+	return verdict{again: true}
+}
+
+func uncertainCalls(rec replication.IncidentRecord) int {
+	n := 0
+	for _, call := range rec.Calls {
+		if call.Outcome == replication.Uncertain {
+			n++
+		}
+	}
+	return n
+}
+
+// sendAgain is the one second send that protocol §5 allows: the first is proven
+// not to have happened. Everything is read and decided again before it.
+func (c *Controller) sendAgain(ctx context.Context, election int64, rec replication.IncidentRecord) error {
+	inc := rec.Incident
+	inc.Phase, inc.HeldBy = replication.Held, "send_again"
+	rec, err := c.write(ctx, rec, replication.Write{Incident: inc}, "not_happened",
+		"the call did not happen: the group is unchanged at every read and the request can no longer arrive; it is sent once more")
+	if err != nil {
+		return err
+	}
+	return c.execute(ctx, election, rec)
+}
+
+// proven ends the incident with what the provider has proven.
+func (c *Controller) proven(ctx context.Context, rec replication.IncidentRecord, v verdict) error {
+	inc := rec.Incident
+	now := c.o.Now().UTC()
+	text := v.why
+	if v.phase == replication.Succeeded {
+		inc.VerifiedAt = now
+		rto := now.Sub(inc.Trigger.Since).Round(time.Millisecond).Seconds()
+		inc.RTOSeconds = &rto
+		text = fmt.Sprintf("%s; RTO %ss", v.why, trim(rto))
+	}
+	c.o.At("verified")
+	w, text, err := c.ending(context.WithoutCancel(ctx), inc, v.phase, v.why, text)
+	if err != nil {
+		return err
+	}
+	_, err = c.write(context.WithoutCancel(ctx), rec, w, string(v.phase), text)
+	c.o.At("ended")
+	return err
+}
+
+func trim(s float64) string { return fmt.Sprintf("%.3g", s) }
