@@ -123,6 +123,9 @@ func dataConditions(s Snapshot, rpo *time.Duration) []replication.Condition {
 	}
 	lag := replication.Condition{Name: "lag_under", Threshold: seconds(s.Rule.LagUnder)}
 	switch {
+	case rpo == nil && s.Target.Group.Key.Provider.Async():
+		// It does tell a lag; that it is missing now must not pass for "none".
+		lag.Value = "not known, of a provider that tells it"
 	case rpo == nil && s.Rule.LagUnknownAllow:
 		lag.OK, lag.Value = true, "not told by the provider (lag_unknown: allow)"
 	case rpo == nil:
