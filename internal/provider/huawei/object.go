@@ -1,0 +1,238 @@
+package huawei
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/drwatch/drwatch/internal/provider"
+)
+
+// Problems counts what could not be read in one poll, by field name, and tells
+// the meter of each. The zero value is not usable; see NewProblems. Not safe
+// for concurrent use: a poll reads its answers one after the other.
+type Problems struct {
+	counts map[string]int
+	meter  provider.Meter
+}
+
+// NewProblems counts into meter as well.
+func NewProblems(meter provider.Meter) *Problems {
+	return &Problems{counts: map[string]int{}, meter: meter}
+}
+
+// Note counts one field that could not be read.
+func (p *Problems) Note(field string) {
+	p.counts[field]++
+	p.meter.DecodeError(field)
+}
+
+// Counts is a copy of the counts, nil when everything could be read.
+func (p *Problems) Counts() map[string]int {
+	if len(p.counts) == 0 {
+		return nil
+	}
+	return maps.Clone(p.counts)
+}
+
+// Object is one JSON object, read field by field. A field of the wrong type is
+// noted and reads as "not told"; it never spoils its neighbours. Numbers and
+// numbers written as strings read alike, and null reads as absent: the vendor's
+// own answers differ in all of this from their documentation.
+type Object struct {
+	fields   map[string]json.RawMessage
+	problems *Problems
+}
+
+// parseObject reads a whole answer, which must be one JSON object.
+func parseObject(body []byte, problems *Problems) (Object, error) {
+	o, err := parse(body, problems)
+	if err != nil {
+		return Object{}, fmt.Errorf("%w: no JSON object (%w): %s", ErrUnreadable, err, excerpt(body))
+	}
+	return o, nil
+}
+
+func parse(raw []byte, problems *Problems) (Object, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return Object{}, err
+	}
+	if fields == nil {
+		return Object{}, errors.New("it is null")
+	}
+	return Object{fields: fields, problems: problems}, nil
+}
+
+// Told tells whether the field is there with a value other than null.
+func (o Object) Told(field string) bool {
+	raw := o.fields[field]
+	return len(raw) > 0 && string(raw) != "null"
+}
+
+// Word is the field as text; ok is false when it is there but cannot be read.
+// Absent, null, and the text "null" that some of the vendor's gateways write
+// for it, are "" and ok.
+func (o Object) Word(field string) (text string, ok bool) {
+	if !o.Told(field) {
+		return "", true
+	}
+	raw := o.fields[field]
+	if raw[0] != '"' && raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+		o.problems.Note(field)
+		return "", false
+	}
+	if raw[0] != '"' {
+		return string(raw), true
+	}
+	if err := json.Unmarshal(raw, &text); err != nil {
+		o.problems.Note(field)
+		return "", false
+	}
+	if text = strings.TrimSpace(text); text == "null" {
+		text = ""
+	}
+	return text, true
+}
+
+// Text is the field as text, "" when it is not told or cannot be read.
+func (o Object) Text(field string) string {
+	text, _ := o.Word(field)
+	return text
+}
+
+// Number is the field as a finite number; ok is false when it is not told or
+// cannot be read.
+func (o Object) Number(field string) (n float64, ok bool) {
+	text, ok := o.Word(field)
+	if !ok || text == "" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
+		o.problems.Note(field)
+		return 0, false
+	}
+	return n, true
+}
+
+// Count is the field as a whole number that is not negative, or nil.
+func (o Object) Count(field string) *int {
+	n, ok := o.Number(field)
+	if !ok {
+		return nil
+	}
+	if n < 0 || n > math.MaxInt32 || n != math.Trunc(n) {
+		o.problems.Note(field)
+		return nil
+	}
+	count := int(n)
+	return &count
+}
+
+// Ratio is a field that holds a percentage, as 0..1, or nil.
+func (o Object) Ratio(field string) *float64 {
+	n, ok := o.Number(field)
+	if !ok {
+		return nil
+	}
+	if n < 0 || n > 100 {
+		o.problems.Note(field)
+		return nil
+	}
+	n /= 100
+	return &n
+}
+
+// Child is an object below this one; ok is false when it is not told or
+// cannot be read. An object that is written as JSON within a string, as EVS
+// does, reads alike.
+func (o Object) Child(field string) (child Object, ok bool) {
+	if !o.Told(field) {
+		return Object{}, false
+	}
+	raw := []byte(o.fields[field])
+	if raw[0] == '"' {
+		var inner string
+		if json.Unmarshal(raw, &inner) != nil {
+			o.problems.Note(field)
+			return Object{}, false
+		}
+		if raw = bytes.TrimSpace([]byte(inner)); len(raw) == 0 || string(raw) == "null" {
+			return Object{}, false
+		}
+	}
+	child, err := parse(raw, o.problems)
+	if err != nil {
+		o.problems.Note(field)
+		return Object{}, false
+	}
+	return child, true
+}
+
+// Item is an object of a list.
+type Item struct {
+	Object
+	ID string // "" when it cannot be read
+}
+
+// Items is a list of objects. The list must be there and be a list, else an
+// empty answer would pass for an empty account. Items that are no objects are
+// noted and left out; total counts them as well.
+func (o Object) Items(field string) (items []Item, total int, err error) {
+	if !o.Told(field) {
+		return nil, 0, fmt.Errorf("%w: it has no list %q", ErrUnreadable, field)
+	}
+	var raws []json.RawMessage
+	if err := json.Unmarshal(o.fields[field], &raws); err != nil {
+		return nil, 0, fmt.Errorf("%w: %q is no list", ErrUnreadable, field)
+	}
+	for _, raw := range raws {
+		item, err := parse(raw, o.problems)
+		if err != nil {
+			o.problems.Note(field)
+			continue
+		}
+		id, readable := item.Word("id")
+		if readable && provider.ValidID(id) != nil {
+			o.problems.Note("id")
+			id = ""
+		}
+		items = append(items, Item{Object: item, ID: id})
+	}
+	return items, len(raws), nil
+}
+
+// Words is a list of texts; ok is false when it is not told or cannot be read.
+func (o Object) Words(field string) (words []string, ok bool) {
+	if !o.Told(field) {
+		return nil, false
+	}
+	if err := json.Unmarshal(o.fields[field], &words); err != nil {
+		o.problems.Note(field)
+		return nil, false
+	}
+	return words, true
+}
+
+// Note counts a field that was read and makes no sense.
+func (o Object) Note(field string) { o.problems.Note(field) }
+
+// excerpt is the beginning of an answer, fit for one line of an error.
+func excerpt(body []byte) string {
+	const most = 200
+	text := strings.ToValidUTF8(string(body[:min(len(body), most)]), "?")
+	text = strings.Join(strings.Fields(text), " ")
+	if text == "" {
+		return "it is empty"
+	}
+	if len(body) > most {
+		text += " …"
+	}
+	return strconv.Quote(text)
+}

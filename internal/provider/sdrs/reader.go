@@ -1,0 +1,151 @@
+package sdrs
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/drwatch/drwatch/internal/provider"
+	"github.com/drwatch/drwatch/internal/provider/huawei"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+const (
+	groupsPath    = "/v1/{project_id}/server-groups"
+	pairsPath     = "/v1/{project_id}/replications"
+	instancesPath = "/v1/{project_id}/protected-instances"
+
+	// The vendor contradicts itself on the greatest limit; 500 is within every
+	// statement.
+	pageSize = 500
+)
+
+type reader struct {
+	client *huawei.Client
+}
+
+// NewReader builds the Reader of one project. It sends nothing.
+func NewReader(s provider.Settings) (provider.Reader, error) {
+	client, err := huawei.NewClient(s)
+	if err != nil {
+		return nil, err
+	}
+	return &reader{client: client}, nil
+}
+
+// List reads all protection groups with their pairs and protected instances.
+func (r *reader) List(ctx context.Context) (provider.Listing, error) {
+	problems := huawei.NewProblems(r.client.Settings().Meter)
+	groups, answer, err := r.pages(ctx, problems, "ListProtectionGroups", groupsPath, "server_groups", huawei.Query{})
+	if err != nil {
+		return provider.Listing{}, err
+	}
+	members, err := r.members(ctx, problems, "")
+	if err != nil {
+		return provider.Listing{}, err
+	}
+	var listing provider.Listing
+	for _, item := range groups.Items {
+		if item.ID == "" {
+			continue // counted already; without an id it can be neither shown nor acted on
+		}
+		listing.Groups = append(listing.Groups, r.group(item.Object, item.ID, answer, members))
+	}
+	listing.Bad = problems.Counts()
+	return listing, nil
+}
+
+// Read reads one group afresh.
+func (r *reader) Read(ctx context.Context, id string) (replication.Group, error) {
+	if err := provider.ValidID(id); err != nil {
+		return replication.Group{}, fmt.Errorf("protection group: %w", err)
+	}
+	problems := huawei.NewProblems(r.client.Settings().Meter)
+	answer, err := r.client.Get(ctx, "ShowProtectionGroup", groupsPath+"/"+id, huawei.Query{}, problems)
+	if err != nil {
+		return replication.Group{}, fmt.Errorf("protection group %s: %w", id, err)
+	}
+	o, err := answer.One("server_group", id)
+	if err != nil {
+		return replication.Group{}, fmt.Errorf("protection group %s: %w", id, err)
+	}
+	members, err := r.members(ctx, problems, id)
+	if err != nil {
+		return replication.Group{}, fmt.Errorf("protection group %s: %w", id, err)
+	}
+	return r.group(o, id, answer, members), nil
+}
+
+// pages reads a whole list: until a page is shorter than asked for, because
+// what `count` counts is not documented. The answer is that of the first page.
+func (r *reader) pages(ctx context.Context, problems *huawei.Problems, operation, path, field string, q huawei.Query) (huawei.Listed, huawei.Answer, error) {
+	var list huawei.Listed
+	var first huawei.Answer
+	q.Limit = strconv.Itoa(pageSize)
+	for page, offset := 0, 0; page < huawei.MaxPages; page++ {
+		q.Offset = strconv.Itoa(offset)
+		answer, err := r.client.Get(ctx, operation, path, q, problems)
+		if err != nil {
+			return list, first, err
+		}
+		if page == 0 {
+			first = answer
+		}
+		total, err := list.Add(answer, field)
+		if err != nil {
+			return list, first, fmt.Errorf("%s: %w", operation, err)
+		}
+		if total < pageSize {
+			return list, first, nil
+		}
+		offset += total
+	}
+	return list, first, fmt.Errorf("%s: more than %d pages", operation, huawei.MaxPages)
+}
+
+// members are the pairs and instances that were listed, by group.
+type members struct {
+	pairs         map[string][]huawei.Pair
+	lostPairs     int // pairs of which not even the group could be read
+	gone          map[string]int
+	instances     map[string]int
+	lostInstances int
+}
+
+// members lists the pairs and instances of one group, or of all when group is
+// "".
+func (r *reader) members(ctx context.Context, problems *huawei.Problems, group string) (members, error) {
+	m := members{pairs: map[string][]huawei.Pair{}, gone: map[string]int{}, instances: map[string]int{}}
+	q := huawei.Query{ServerGroup: group}
+	pairs, _, err := r.pages(ctx, problems, "ListReplications", pairsPath, "replications", q)
+	if err != nil {
+		return m, err
+	}
+	m.lostPairs = pairs.Lost
+	for _, item := range pairs.Items {
+		pair, ok := huawei.ReadPair(item, "server_group_id")
+		if !ok {
+			m.lostPairs++
+			continue
+		}
+		m.pairs[pair.Group] = append(m.pairs[pair.Group], pair)
+	}
+	instances, _, err := r.pages(ctx, problems, "ListProtectedInstances", instancesPath, "protected_instances", q)
+	if err != nil {
+		return m, err
+	}
+	m.lostInstances = instances.Lost
+	for _, item := range instances.Items {
+		status, readable := item.Word("status")
+		group, ok := item.Word("server_group_id")
+		if !readable || !ok {
+			m.lostInstances++
+			continue
+		}
+		m.instances[group]++
+		if status == "invalid" {
+			m.gone[group]++
+		}
+	}
+	return m, nil
+}
