@@ -1,0 +1,160 @@
+// Package api is the JSON that drwatch's HTTP API speaks, as types: what the
+// server writes and its clients read. Times are RFC 3339 in UTC, durations
+// seconds. It holds no behaviour.
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// Envelope is around every answer, as in the Prometheus API.
+type Envelope struct {
+	Status    string          `json:"status"` // "success" or "error"
+	Data      json.RawMessage `json:"data,omitempty"`
+	ErrorType string          `json:"errorType,omitempty"`
+	Error     string          `json:"error,omitempty"`
+}
+
+// Status is GET status.
+type Status struct {
+	Version   string              `json:"version"`
+	Observer  string              `json:"observer"`
+	Site      string              `json:"site"`
+	Mode      replication.Mode    `json:"mode"` // the daemon's ceiling
+	StartedAt time.Time           `json:"started_at"`
+	Ready     bool                `json:"ready"`
+	NotReady  []string            `json:"not_ready,omitempty"` // why not
+	Leader    string              `json:"leader,omitempty"`
+	Leads     bool                `json:"leads"`
+	Freeze    *replication.Freeze `json:"freeze"` // null when not frozen
+	Store     Store               `json:"store"`
+	// Fitness is whether this observer can vouch for itself.
+	Fitness  []replication.Condition `json:"fitness"`
+	Accounts []Account               `json:"accounts"`
+	Sites    []Site                  `json:"sites"`
+	// EvaluatedAt is the end of the last complete round, zero before the first.
+	EvaluatedAt time.Time `json:"evaluated_at,omitzero"`
+}
+
+// Store is the state of the coordination store.
+type Store struct {
+	Joined   bool   `json:"joined"`
+	Restarts int    `json:"restarts"`
+	Error    string `json:"error,omitempty"`
+}
+
+// Account is one account's polling.
+type Account struct {
+	Name        string               `json:"name"`
+	Provider    replication.Provider `json:"provider"`
+	Up          bool                 `json:"up"`
+	Groups      int                  `json:"groups"`
+	LastSuccess time.Time            `json:"last_success,omitzero"`
+	Error       string               `json:"error,omitempty"`
+}
+
+// Site is one site as this observer sees it.
+type Site struct {
+	Name      string    `json:"name"`
+	Reachable *bool     `json:"reachable"` // null: not probed, or not known
+	Since     time.Time `json:"since,omitzero"`
+	Probes    []Probe   `json:"probes"`
+}
+
+// Probe is the last result of one probe.
+type Probe struct {
+	Name            string    `json:"name"`
+	Success         bool      `json:"success"`
+	At              time.Time `json:"at,omitzero"`
+	DurationSeconds float64   `json:"duration_seconds"`
+	Detail          string    `json:"detail,omitempty"`
+}
+
+// Group is one replication group.
+type Group struct {
+	Account       string                  `json:"account"`
+	Group         string                  `json:"group"`
+	Provider      replication.Provider    `json:"provider"`
+	Name          string                  `json:"name"`
+	Region        string                  `json:"region"`
+	SourceSite    string                  `json:"source_site"`
+	TargetSite    string                  `json:"target_site"`
+	ActiveSite    string                  `json:"active_site"`
+	State         replication.State       `json:"state"`
+	RawStatus     string                  `json:"raw_status"`
+	FailoverReady bool                    `json:"failover_ready"`
+	Conditions    []replication.Condition `json:"conditions"`
+	LagSeconds    *float64                `json:"lag_seconds"` // null when the provider tells none
+	LastSync      time.Time               `json:"last_sync,omitzero"`
+	RPOSeconds    *float64                `json:"rpo_objective_seconds"`
+	ReadAt        time.Time               `json:"read_at"`
+	Latched       string                  `json:"latched,omitempty"`
+	OpenIncident  string                  `json:"open_incident,omitempty"`
+}
+
+// Rule is one rule with what it sees.
+type Rule struct {
+	Name    string           `json:"name"`
+	Hash    string           `json:"hash"`
+	Mode    replication.Mode `json:"mode"`
+	Expr    string           `json:"expr"`
+	For     float64          `json:"for_seconds"`
+	Error   string           `json:"error,omitempty"`
+	Targets []RuleTarget     `json:"targets"`
+}
+
+// RuleTarget is one group under a rule.
+type RuleTarget struct {
+	Account  string                  `json:"account"`
+	Group    string                  `json:"group"`
+	Name     string                  `json:"name"`
+	State    string                  `json:"state"` // inactive, pending, firing
+	Since    time.Time               `json:"since,omitzero"`
+	Value    float64                 `json:"value"`
+	Act      bool                    `json:"act"` // every condition holds
+	Mode     replication.Mode        `json:"mode"`
+	Blocking []replication.Condition `json:"blocking"`
+}
+
+// Explanation is why a group has or has not been failed over by one rule: every
+// condition, true or not, and every vote.
+type Explanation struct {
+	Rule       string                  `json:"rule"`
+	Mode       replication.Mode        `json:"mode"`
+	State      string                  `json:"state"`
+	Since      time.Time               `json:"since,omitzero"`
+	Value      float64                 `json:"value"`
+	Act        bool                    `json:"act"`
+	Conditions []replication.Condition `json:"conditions"`
+	Votes      []replication.Vote      `json:"votes"`
+	Incident   string                  `json:"incident,omitempty"`
+	HeldBy     string                  `json:"held_by,omitempty"`
+}
+
+// Explain is GET explain.
+type Explain struct {
+	Group Group         `json:"group"`
+	Rules []Explanation `json:"rules"`
+	Notes []string      `json:"notes"` // what no rule says: no rule targets it, the store is not known, …
+}
+
+// Incident is GET incidents/{id}: the record and its journal.
+type Incident struct {
+	replication.Incident
+	Journal []replication.Entry `json:"journal"`
+}
+
+// Reason is the body of every mutating call.
+type Reason struct {
+	Reason string `json:"reason"`
+	Who    string `json:"who,omitempty"`
+}
+
+// Observer is one observer of the cluster.
+type Observer struct {
+	replication.Observer
+	Leads bool `json:"leads"`
+}

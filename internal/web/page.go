@@ -1,0 +1,100 @@
+package web
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/api"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+//go:embed page.html
+var pageSource string
+
+// page is the status page: no script, refreshed by the browser.
+func (h handler) page(w http.ResponseWriter, _ *http.Request) {
+	now := h.o.Now()
+	t, err := template.New("page").Funcs(template.FuncMap{
+		"ago":     func(t time.Time) string { return ago(now, t) },
+		"lag":     lagText,
+		"seconds": secondsText,
+		"reach":   reachText,
+		"tone":    tone,
+	}).Parse(pageSource)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	incidents := h.o.View.Incidents()
+	data := struct {
+		Status    api.Status
+		Groups    []api.Group
+		Rules     []api.Rule
+		Incidents []replication.Incident
+		More      int
+	}{h.o.View.Status(), h.o.View.Groups(), h.o.View.Rules(), incidents, 0}
+	if len(incidents) > 50 {
+		data.Incidents, data.More = incidents[:50], len(incidents)-50
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, data); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if _, err := out.WriteTo(w); err != nil {
+		h.o.Logger.Debug("page not delivered", "err", err)
+	}
+}
+
+func ago(now, t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	d := now.Sub(t)
+	if d < time.Minute {
+		return fmt.Sprintf("%.1f s ago", max(d.Seconds(), 0))
+	}
+	return d.Round(time.Second).String() + " ago"
+}
+
+func reachText(up *bool) string {
+	switch {
+	case up == nil:
+		return "not known"
+	case *up:
+		return "yes"
+	}
+	return "no"
+}
+
+func lagText(s *float64) string {
+	if s == nil {
+		return "not told"
+	}
+	return fmt.Sprintf("%.0f s", *s)
+}
+
+func secondsText(s *float64) string {
+	if s == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f s", *s)
+}
+
+// tone is the colour of a state: good, busy, bad or plain.
+func tone(s any) string {
+	switch fmt.Sprint(s) {
+	case "replicating", "succeeded", "true", "yes":
+		return "good"
+	case "syncing", "switching", "reprotecting", "changing", "open", "held", "executing", "verifying", "pending", "firing":
+		return "busy"
+	case "error", "unknown", "failed", "ambiguous", "false", "no":
+		return "bad"
+	}
+	return "plain"
+}

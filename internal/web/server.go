@@ -1,0 +1,192 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/api"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// View is what can be seen. It never calls a provider.
+type View interface {
+	Status() api.Status
+	Groups() []api.Group
+	Rules() []api.Rule
+	Observers() []api.Observer
+	Incidents() []replication.Incident // newest first
+	Incident(ctx context.Context, id string) (api.Incident, error)
+	Explain(account, group string) (api.Explain, error)
+}
+
+// Operator is what a person can ask for.
+type Operator interface {
+	Approve(ctx context.Context, id, who, reason string) error
+	Abort(ctx context.Context, id, who, reason string) error
+	Ack(ctx context.Context, id, who, reason string) error
+	Freeze(ctx context.Context, who, reason string) error
+	Unfreeze(ctx context.Context, who, reason string) error
+	Reload(ctx context.Context) error
+}
+
+// ErrNotFound is returned by View and Operator for what does not exist.
+var ErrNotFound = errors.New("not found")
+
+// ErrRefused is returned by Operator when what is asked for is not possible
+// now: too late to abort, nothing to acknowledge.
+var ErrRefused = errors.New("refused")
+
+// Options are the parts of a Handler.
+type Options struct {
+	View     View
+	Operator Operator
+	Metrics  http.Handler
+	Logger   *slog.Logger
+	Now      func() time.Time
+}
+
+// maxBody bounds what a client may send.
+const maxBody = 64 << 10
+
+// Handler serves everything. Safe for concurrent use.
+func Handler(o Options) http.Handler {
+	h := handler{o}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", o.Metrics)
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "drwatch is healthy.") })
+	mux.HandleFunc("GET /-/ready", h.ready)
+	mux.HandleFunc("POST /-/reload", h.localOnly(h.reload))
+	mux.HandleFunc("/-/reload", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", "POST")
+		http.Error(w, "reload is a POST request: curl -X POST …/-/reload", http.StatusMethodNotAllowed)
+	})
+	mux.HandleFunc("GET /{$}", h.page)
+	h.read(mux)
+	h.mutate(mux)
+	return secure(mux)
+}
+
+type handler struct{ o Options }
+
+func (h handler) read(mux *http.ServeMux) {
+	get := func(path string, f func(*http.Request) (any, error)) {
+		mux.HandleFunc("GET /api/v1/"+path, func(w http.ResponseWriter, r *http.Request) {
+			data, err := f(r)
+			h.answer(w, data, err)
+		})
+	}
+	get("status", func(*http.Request) (any, error) { return h.o.View.Status(), nil })
+	get("groups", func(*http.Request) (any, error) { return h.o.View.Groups(), nil })
+	get("rules", func(*http.Request) (any, error) { return h.o.View.Rules(), nil })
+	get("observers", func(*http.Request) (any, error) { return h.o.View.Observers(), nil })
+	get("incidents", func(*http.Request) (any, error) { return h.o.View.Incidents(), nil })
+	get("incidents/{id}", func(r *http.Request) (any, error) { return h.o.View.Incident(r.Context(), r.PathValue("id")) })
+	get("explain", func(r *http.Request) (any, error) {
+		if r.FormValue("group") == "" {
+			return nil, badRequest("explain needs ?group=NAME or ?account=ACCOUNT&group=ID")
+		}
+		return h.o.View.Explain(r.FormValue("account"), r.FormValue("group"))
+	})
+	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, r *http.Request) {
+		h.answer(w, nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, ErrNotFound))
+	})
+}
+
+func (h handler) mutate(mux *http.ServeMux) {
+	post := func(path string, f func(ctx context.Context, id, who, reason string) error) {
+		mux.HandleFunc("POST /api/v1/"+path, h.localOnly(func(w http.ResponseWriter, r *http.Request) {
+			why, err := readReason(w, r)
+			if err == nil {
+				who := why.Who + "@" + r.RemoteAddr
+				err = f(r.Context(), r.PathValue("id"), who, why.Reason)
+				h.o.Logger.Info("operator", "path", r.URL.Path, "who", who, "reason", why.Reason, "err", err)
+			}
+			h.answer(w, map[string]any{}, err)
+		}))
+	}
+	op := h.o.Operator
+	post("incidents/{id}/approve", op.Approve)
+	post("incidents/{id}/abort", op.Abort)
+	post("incidents/{id}/ack", op.Ack)
+	post("freeze", func(ctx context.Context, _, who, reason string) error { return op.Freeze(ctx, who, reason) })
+	post("unfreeze", func(ctx context.Context, _, who, reason string) error { return op.Unfreeze(ctx, who, reason) })
+}
+
+type badRequest string
+
+func (b badRequest) Error() string { return string(b) }
+
+// readReason reads the body of a mutating call strictly.
+func readReason(w http.ResponseWriter, r *http.Request) (api.Reason, error) {
+	var why api.Reason
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&why); err != nil {
+		return why, badRequest(`the body must be {"reason": "…"}: ` + err.Error())
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return why, badRequest("the body must be one JSON object")
+	}
+	if why.Reason == "" {
+		return why, badRequest("a reason is required: it goes into the journal")
+	}
+	return why, nil
+}
+
+func (h handler) answer(w http.ResponseWriter, data any, err error) {
+	e := api.Envelope{Status: "success"}
+	code := http.StatusOK
+	if err != nil {
+		e.Status, e.Error = "error", err.Error()
+		e.ErrorType, code = kind(err)
+	} else if e.Data, err = json.Marshal(data); err != nil {
+		e = api.Envelope{Status: "error", ErrorType: "internal", Error: "encoding the answer: " + err.Error()}
+		code = http.StatusInternalServerError
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	if err := json.NewEncoder(w).Encode(e); err != nil {
+		h.o.Logger.Debug("answer not delivered", "err", err)
+	}
+}
+
+func kind(err error) (string, int) {
+	var bad badRequest
+	switch {
+	case errors.As(err, &bad):
+		return "bad_data", http.StatusBadRequest
+	case errors.Is(err, ErrNotFound):
+		return "not_found", http.StatusNotFound
+	case errors.Is(err, ErrRefused), errors.Is(err, replication.ErrConflict):
+		return "refused", http.StatusConflict
+	case errors.Is(err, errForbidden):
+		return "forbidden", http.StatusForbidden
+	}
+	return "unavailable", http.StatusServiceUnavailable
+}
+
+func (h handler) ready(w http.ResponseWriter, _ *http.Request) {
+	s := h.o.View.Status()
+	if s.Ready {
+		fmt.Fprintln(w, "drwatch is ready.")
+		return
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	for _, why := range s.NotReady {
+		fmt.Fprintln(w, "not ready: "+why)
+	}
+}
+
+func (h handler) reload(w http.ResponseWriter, r *http.Request) {
+	if err := h.o.Operator.Reload(r.Context()); err != nil {
+		http.Error(w, "nothing was changed:\n"+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintln(w, "reloaded")
+}
