@@ -1,0 +1,35 @@
+package config
+
+import "github.com/drwatch/drwatch/internal/strictyaml"
+
+// NotAvailable are the keys the file uses whose feature is not in this version.
+// They are checked like all others, and a daemon refuses to start with them
+// rather than ignore them.
+func (c *Config) NotAvailable() []strictyaml.Problem {
+	var ps strictyaml.Problems
+	refuse := func(used bool, path ...any) {
+		if used {
+			ps.Errorf(c.doc.Pos(path...), "%s is not available in this version", dotted(path))
+		}
+	}
+	refuse(len(c.Global.ExternalLabels) > 0, "global", "external_labels")
+	e := c.Coordination.Embedded
+	if len(e.InitialCluster) > 1 {
+		path := at("coordination", "embedded", "initial_cluster")
+		ps.Errorf(c.doc.Pos(path...), "%s with more than one member is not available in this version", dotted(path))
+	}
+	refuse(e.PeerURL != "", "coordination", "embedded", "peer_url")
+	refuse(e.PeerTLS != nil, "coordination", "embedded", "peer_tls")
+	refuse(c.Coordination.Etcd != nil, "coordination", "etcd")
+	for i, a := range c.Accounts {
+		refuse(a.Credentials.Metadata, "accounts", i, "credentials", "metadata")
+		if c.doc.Has("accounts", i, "action_credentials") {
+			refuse(a.Action.Metadata, "accounts", i, "action_credentials", "metadata")
+		}
+	}
+	refuse(len(c.Notify.Alertmanagers) > 0, "notify", "alertmanagers")
+	refuse(len(c.Notify.Webhooks) > 0, "notify", "webhooks")
+	refuse(len(c.Access) > 0, "access")
+	ps.Sort()
+	return ps
+}

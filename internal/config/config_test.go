@@ -1,0 +1,309 @@
+package config_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/drwatch/drwatch/internal/config"
+	"github.com/drwatch/drwatch/internal/replication"
+	"github.com/drwatch/drwatch/internal/strictyaml"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func load(t *testing.T, path string) *config.Config {
+	t.Helper()
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatalf("Load(%s):\n%v", path, err)
+	}
+	return c
+}
+
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("drwatch.yml", []byte(text))
+	if err != nil {
+		t.Fatalf("Parse:\n%v", err)
+	}
+	return c
+}
+
+func TestExampleLoadsAsItStands(t *testing.T) {
+	c := load(t, "testdata/drwatch.example.yml")
+	if w := c.Warnings(); len(w) != 0 {
+		t.Errorf("warnings:\n%v", w)
+	}
+	if got := len(c.Sites); got != 5 {
+		t.Errorf("got %d sites, want 5", got)
+	}
+	if got := c.ProbeModules["http_2xx"].Timeout; got != 3*time.Second {
+		t.Errorf("http_2xx timeout %s, want 3s", got)
+	}
+	if !c.ProbeModules["http_2xx"].HTTP.IPProtocolFallback {
+		t.Error("the module has not blackbox_exporter's defaults")
+	}
+	if got, want := c.Accounts[0].Credentials.AccessKeyFile, "testdata/secrets/hw-ak"; got != want {
+		t.Errorf("access_key_file %q, want %q", got, want)
+	}
+	if got, want := c.RuleFiles, []string{"testdata/rules/*.yml"}; !cmp.Equal(got, want) {
+		t.Errorf("rule_files %q, want %q", got, want)
+	}
+	if got := c.Accounts[3].ActionRegion; got != "cn-shanghai" {
+		t.Errorf("action_region %q, want cn-shanghai", got)
+	}
+	if got := *c.Accounts[0].RPOObjective; got != 15*time.Minute {
+		t.Errorf("rpo_objective %s, want 15m", got)
+	}
+	if got := c.Observers(); got != 3 {
+		t.Errorf("got %d observers, want 3", got)
+	}
+}
+
+func TestExampleNotAvailable(t *testing.T) {
+	c := load(t, "testdata/drwatch.example.yml")
+	var got []string
+	for _, p := range c.NotAvailable() {
+		if p.Line == 0 || !strings.HasSuffix(p.Message, "not available in this version") {
+			t.Errorf("bad problem: %s", p)
+		}
+		got = append(got, strings.Fields(p.Message)[0])
+	}
+	want := []string{
+		"global.external_labels", "coordination.embedded.peer_url", "coordination.embedded.initial_cluster",
+		"coordination.embedded.peer_tls", "notify.alertmanagers", "notify.webhooks", "access",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestNotAvailableOfOthers(t *testing.T) {
+	c := parse(t, `
+coordination:
+  etcd: {endpoints: [https://etcd:2379]}
+accounts:
+  - {name: a, provider: huawei_sdrs, region: cn-north-4, project_id: 0123456789abcdef0123456789abcdef, credentials: {metadata: true}}
+`)
+	var got []string
+	for _, p := range c.NotAvailable() {
+		got = append(got, p.String())
+	}
+	want := []string{
+		"drwatch.yml:3:9: coordination.etcd is not available in this version",
+		"drwatch.yml:5:128: accounts[0].credentials.metadata is not available in this version",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c := parse(t, `
+observer: {name: o}
+accounts:
+  - {name: s, provider: huawei_sdrs, region: cn-north-4, project_id: 0123456789abcdef0123456789abcdef, credentials: {access_key_env: A, secret_key_env: B}}
+  - {name: e, provider: aliyun_ebs, region: cn-beijing, action_region: cn-shanghai, credentials: {access_key_env: A, secret_key_env: B}, action_credentials: none, poll_interval: 10s}
+  - {name: d, provider: huawei_dws, region: odd, endpoint: "127.0.0.1:8080/", project_id: 0123456789abcdef0123456789abcdef, credentials: {access_key_env: A, secret_key_env: B}, action_credentials: {access_key_env: C, secret_key_env: D}}
+`)
+	if len(c.Warnings()) != 0 || len(c.NotAvailable()) != 0 {
+		t.Errorf("warnings %v, not available %v", c.Warnings(), c.NotAvailable())
+	}
+	want := config.Global{EvaluationInterval: 5 * time.Second, PollInterval: 30 * time.Second, PollTimeout: 20 * time.Second, Mode: replication.DryRun}
+	if d := cmp.Diff(want, c.Global); d != "" {
+		t.Errorf("global: -want +got:\n%s", d)
+	}
+	wantCo := config.Coordination{Cluster: "drwatch", LeaseTTL: 15 * time.Second, Embedded: config.Embedded{ClientURL: "http://127.0.0.1:0"}}
+	if d := cmp.Diff(wantCo, c.Coordination); d != "" {
+		t.Errorf("coordination: -want +got:\n%s", d)
+	}
+	s, e, d := c.Accounts[0], c.Accounts[1], c.Accounts[2]
+	if s.Endpoint != "https://sdrs.cn-north-4.myhuaweicloud.com" || s.ActionEndpoint != s.Endpoint {
+		t.Errorf("sdrs endpoints %q %q", s.Endpoint, s.ActionEndpoint)
+	}
+	if s.RateLimit != (config.RateLimit{RequestsPerSecond: 10, Burst: 20}) || s.ActionTimeout != 5*time.Second || s.PollInterval != 30*time.Second {
+		t.Errorf("sdrs %+v", s)
+	}
+	if s.Action.Credentials != s.Credentials || !s.CanAct() || s.TimeZone.String() != "UTC" || !s.Groups.Match("anything") {
+		t.Errorf("sdrs %+v", s)
+	}
+	if e.Endpoint != "https://ebs.cn-beijing.aliyuncs.com" || e.ActionEndpoint != "https://ebs.cn-shanghai.aliyuncs.com" {
+		t.Errorf("ebs endpoints %q %q", e.Endpoint, e.ActionEndpoint)
+	}
+	if e.CanAct() || e.PollTimeout != 10*time.Second {
+		t.Errorf("ebs can act %v, poll timeout %s", e.CanAct(), e.PollTimeout)
+	}
+	if d.Endpoint != "https://127.0.0.1:8080" || d.Action.AccessKeyEnv != "C" {
+		t.Errorf("dws %q %+v", d.Endpoint, d.Action)
+	}
+}
+
+func TestPatternsAreAnchored(t *testing.T) {
+	c := parse(t, `
+accounts:
+  - name: s
+    provider: huawei_sdrs
+    region: cn-north-4
+    project_id: 0123456789abcdef0123456789abcdef
+    credentials: {access_key_env: A, secret_key_env: B}
+    groups: {include: ["db-.*|app"], exclude: [db-test]}
+`)
+	for name, want := range map[string]bool{"db-1": true, "app": true, "app2": false, "my-db-1": false, "db-test": false, "db-test2": true} {
+		if got := c.Accounts[0].Groups.Match(name); got != want {
+			t.Errorf("Match(%q) = %v, want %v", name, got, want)
+		}
+	}
+}
+
+// TestBadFiles reads each *.bad.yml and compares everything that is said about
+// it. Messages are what users see; a change of one shows here.
+func TestBadFiles(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.bad.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no bad files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, err := config.Load(file)
+			var ps strictyaml.Problems
+			if err != nil && !errors.As(err, &ps) {
+				t.Fatalf("error is a %T, want strictyaml.Problems", err)
+			}
+			if err == nil {
+				ps = c.Warnings()
+			}
+			if len(ps) == 0 {
+				t.Fatal("nothing is said about it")
+			}
+			golden(t, strings.TrimSuffix(file, ".bad.yml")+".golden", ps.Error()+"\n")
+		})
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestCheckFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("ak", "AKIA\n")
+	write("sk", "hunter2\n")
+	write("empty", "\n")
+	write("lines", "hunter2\nhunter3\n")
+	write("drwatch.yml", `
+accounts:
+  - {name: a, provider: aliyun_ebs, region: cn-beijing, credentials: {access_key_file: ak, secret_key_file: sk}}
+  - {name: b, provider: aliyun_ebs, region: cn-shanghai, credentials: {access_key_file: nowhere, secret_key_file: empty}}
+  - {name: c, provider: aliyun_ebs, region: cn-hangzhou, credentials: {access_key_file: lines, secret_key_file: .}}
+  - {name: d, provider: aliyun_ebs, region: cn-hongkong, credentials: {access_key_env: DRWATCH_TEST_AK, secret_key_env: DRWATCH_TEST_SK}}
+`)
+	t.Setenv("DRWATCH_TEST_AK", "x")
+	c := load(t, filepath.Join(dir, "drwatch.yml"))
+	got := strings.ReplaceAll(c.CheckFiles().Error(), dir, "DIR")
+	want := `DIR/drwatch.yml:4:89: accounts[1].credentials.access_key_file: stat DIR/nowhere: no such file or directory
+DIR/drwatch.yml:4:115: accounts[1].credentials.secret_key_file: DIR/empty is empty, want a file that holds the secret
+DIR/drwatch.yml:5:89: accounts[2].credentials.access_key_file: DIR/lines has more than one line, want a file that holds only the secret
+DIR/drwatch.yml:5:113: accounts[2].credentials.secret_key_file: DIR is a directory, want a file that holds the secret
+DIR/drwatch.yml:6:121: accounts[3].credentials.secret_key_env: the environment variable DRWATCH_TEST_SK is not set`
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+
+	keys, err := c.Accounts[0].Credentials.Read()
+	if err != nil || keys.AccessKey != "AKIA" || keys.SecretKey != "hunter2" {
+		t.Errorf("Read: %v", err)
+	}
+	write("sk", "hunter3")
+	if keys, _ = c.Accounts[0].Credentials.Read(); keys.SecretKey != "hunter3" {
+		t.Error("a rotated key is not taken up")
+	}
+	if _, err := c.Accounts[2].Credentials.Read(); err == nil || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("Read of two lines: %v", err)
+	}
+}
+
+func TestKeysDoNotPrint(t *testing.T) {
+	k := config.Keys{AccessKey: "AKIA", SecretKey: "hunter2", SecurityToken: "token"}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		for _, v := range []any{k, &k, struct{ K config.Keys }{k}} {
+			if got := fmt.Sprintf(verb, v); strings.Contains(got, "hunter2") || strings.Contains(got, "AKIA") {
+				t.Errorf("%s prints %s", verb, got)
+			}
+		}
+	}
+}
+
+func TestRuleFilePaths(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.yml": "x", "b.yml": "x", "drwatch.yml": "rule_files: ['*.yml', b.yml, 'no/*.yml', gone.yml]\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, ps := load(t, filepath.Join(dir, "drwatch.yml")).RuleFilePaths()
+	want := []string{filepath.Join(dir, "a.yml"), filepath.Join(dir, "b.yml"), filepath.Join(dir, "drwatch.yml")}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if len(ps) != 2 || ps[0].Severity != strictyaml.Warning || ps[1].Severity != strictyaml.Error {
+		t.Errorf("problems:\n%v", ps)
+	}
+}
+
+func TestModuleText(t *testing.T) {
+	a := parse(t, "probe_modules:\n  m: {prober: http, timeout: 3s, http: {basic_auth: {username: u, password: hunter2}}}\n")
+	b := parse(t, "probe_modules:\n  m:\n    http:\n      basic_auth: {password: hunter2, username: u}\n    timeout: 3s\n    prober: http\n")
+	c := parse(t, "probe_modules:\n  m: {prober: http, timeout: 4s}\n")
+	if a.ModuleText("m") == "" || a.ModuleText("m") != b.ModuleText("m") {
+		t.Errorf("the order of keys changes the text:\n%s\n%s", a.ModuleText("m"), b.ModuleText("m"))
+	}
+	if a.ModuleText("m") == c.ModuleText("m") {
+		t.Error("another timeout does not change the text")
+	}
+	if strings.Contains(a.ModuleText("m"), "hunter2") {
+		t.Error("the text has the password")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.yml")
+	for _, file := range files {
+		if b, err := os.ReadFile(file); err == nil {
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := config.Parse("f.yml", b)
+		if (c == nil) == (err == nil) {
+			t.Errorf("config %v and error %v", c != nil, err)
+		}
+		if c != nil {
+			c.NotAvailable()
+		}
+	})
+}
