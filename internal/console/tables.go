@@ -1,0 +1,263 @@
+// Package console turns what the API tells into text for a terminal: tables
+// that fit a hundred columns, and plain lines. It asks nobody anything.
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/api"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// JSON writes v indented, for -o json.
+func JSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	return nil
+}
+
+func table(w io.Writer, head string, rows func(row func(cells ...any))) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(tw, head)
+	rows(func(cells ...any) {
+		texts := make([]string, len(cells))
+		for i, c := range cells {
+			texts[i] = fmt.Sprint(c)
+		}
+		fmt.Fprintln(tw, strings.Join(texts, "\t"))
+	})
+	if err := tw.Flush(); err != nil {
+		return fmt.Errorf("writing the table: %w", err)
+	}
+	return nil
+}
+
+// Status writes what a daemon says of itself.
+func Status(w io.Writer, s api.Status, now time.Time) error {
+	fmt.Fprintf(w, "drwatch %s, observer %s at %s, ceiling %s\n", s.Version, s.Observer, orDash(s.Site), s.Mode)
+	switch {
+	case s.Freeze != nil:
+		fmt.Fprintf(w, "FROZEN by %s: %s\n", s.Freeze.Who, s.Freeze.Reason)
+	case !s.Ready:
+		fmt.Fprintf(w, "NOT READY: %s\n", strings.Join(s.NotReady, "; "))
+	case s.Leads:
+		fmt.Fprintln(w, "ready, leads")
+	default:
+		fmt.Fprintf(w, "ready, leader is %s\n", orDash(s.Leader))
+	}
+	for _, f := range s.Fitness {
+		if !f.OK {
+			fmt.Fprintf(w, "ABSTAINS: %s\n", f)
+		}
+	}
+	if s.Store.Error != "" {
+		fmt.Fprintf(w, "STORE: %s\n", s.Store.Error)
+	}
+	fmt.Fprintln(w)
+	err := table(w, "SITE\tREACHABLE\tSINCE\tPROBES", func(row func(...any)) {
+		for _, site := range s.Sites {
+			row(site.Name, reachable(site.Reachable), age(now, site.Since), probes(site.Probes))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return table(w, "ACCOUNT\tPROVIDER\tUP\tGROUPS\tLAST POLL\tERROR", func(row func(...any)) {
+		for _, a := range s.Accounts {
+			row(a.Name, a.Provider, yes(a.Up), a.Groups, age(now, a.LastSuccess), cut(a.Error, 40))
+		}
+	})
+}
+
+// Groups writes one line a group.
+func Groups(w io.Writer, groups []api.Group, now time.Time) error {
+	return table(w, "GROUP\tACCOUNT\tSTATE\tACTIVE\tTARGET\tLAG\tREADY\tREAD", func(row func(...any)) {
+		for _, g := range groups {
+			ready := yes(g.FailoverReady)
+			if g.Latched != "" {
+				ready += ", latched"
+			}
+			row(cut(g.Name, 24), cut(g.Account, 14), g.State, orDash(g.ActiveSite), orDash(g.TargetSite), lag(g.LagSeconds), ready, age(now, g.ReadAt))
+		}
+	})
+}
+
+// Rules writes one line a rule and group.
+func Rules(w io.Writer, rules []api.Rule, now time.Time) error {
+	return table(w, "RULE\tMODE\tGROUP\tTRIGGER\tSINCE\tHELD BACK BY", func(row func(...any)) {
+		for _, r := range rules {
+			if r.Error != "" {
+				row(cut(r.Name, 20), r.Mode, "-", "unknown", "-", cut(r.Error, 40))
+			}
+			for _, t := range r.Targets {
+				row(cut(r.Name, 20), t.Mode, cut(t.Name, 20), t.State, age(now, t.Since), cut(names(t.Blocking), 40))
+			}
+			if len(r.Targets) == 0 {
+				row(cut(r.Name, 20), r.Mode, "no group matches", "-", "-", "-")
+			}
+		}
+	})
+}
+
+// Incidents writes one line an incident, in the order given.
+func Incidents(w io.Writer, incidents []replication.Incident) error {
+	if len(incidents) == 0 {
+		_, err := fmt.Fprintln(w, "no incidents")
+		return err
+	}
+	return table(w, "INCIDENT\tRULE\tGROUP\tPHASE\tMODE\tRPO\tRTO\tWHY", func(row func(...any)) {
+		for _, i := range incidents {
+			row(i.ID, cut(i.Rule, 16), cut(i.Name, 14), i.Phase, i.Mode, secs(i.RPOSeconds), secs(i.RTOSeconds), cut(i.HeldBy+i.Error, 22))
+		}
+	})
+}
+
+// Incident writes one incident whole: facts, conditions, calls, journal.
+func Incident(w io.Writer, i api.Incident) error {
+	fmt.Fprintf(w, "%s  %s  %s\n", i.ID, i.Phase, orDash(i.HeldBy+i.Error))
+	fmt.Fprintf(w, "rule %s (%s), mode %s, %s of %s (%s), %s to %s\n", i.Rule, cut(i.RuleHash, 12), i.Mode, i.Action, i.Name, i.Key(), orDash(i.Plan.LostSite), orDash(i.Plan.TargetSite))
+	fmt.Fprintf(w, "trigger %s = %g since %s\n", i.Trigger.Expr, i.Trigger.Value, stamp(i.Trigger.Since))
+	fmt.Fprintf(w, "RPO %s, RTO %s\n\nconditions at the decision\n", secs(i.RPOSeconds), secs(i.RTOSeconds))
+	if err := conditions(w, i.Guards); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\ncalls")
+	err := table(w, "  OPERATION\tATTEMPT\tOUTCOME\tHTTP\tREQUEST ID\tJOB ID\tSTARTED", func(row func(...any)) {
+		for _, c := range i.Calls {
+			row("  "+c.Operation, c.Attempt, orDash(string(c.Outcome)), c.Status, orDash(cut(c.RequestID, 20)), orDash(cut(c.JobID, 12)), stamp(c.StartedAt))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\njournal")
+	for _, e := range i.Journal {
+		fmt.Fprintf(w, "  %2d %s %s %-9s %s\n", e.Seq, stamp(e.At), e.Observer, e.Event, e.Text)
+	}
+	return nil
+}
+
+// Explain writes why a group has or has not been failed over.
+func Explain(w io.Writer, e api.Explain, now time.Time) error {
+	g := e.Group
+	fmt.Fprintf(w, "%s (%s/%s) is %s (%s), active at %s, would go to %s\n", g.Name, g.Account, g.Group, g.State, g.RawStatus, orDash(g.ActiveSite), orDash(g.TargetSite))
+	for _, n := range e.Notes {
+		fmt.Fprintln(w, n)
+	}
+	for _, r := range e.Rules {
+		answer := "would not act"
+		if r.Act {
+			answer = "would act"
+		}
+		fmt.Fprintf(w, "\nrule %s, mode %s: %s; trigger %s since %s\n", r.Rule, r.Mode, answer, r.State, age(now, r.Since))
+		if r.Incident != "" {
+			fmt.Fprintf(w, "incident %s, held by %s\n", r.Incident, orDash(r.HeldBy))
+		}
+		for _, v := range r.Votes {
+			fmt.Fprintf(w, "  vote of %s at %s: %s since %s (%s)\n", v.Observer, orDash(v.Site), v.Verdict, stamp(v.Since), v.Evidence)
+		}
+		if err := conditions(w, r.Conditions); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func conditions(w io.Writer, cs []replication.Condition) error {
+	return table(w, "  \tCONDITION\tVALUE\tWANTS", func(row func(...any)) {
+		for _, c := range cs {
+			row("  "+map[bool]string{true: "ok", false: "NO"}[c.OK], c.Name, cut(c.Value, 44), cut(c.Threshold, 44))
+		}
+	})
+}
+
+func names(cs []replication.Condition) string {
+	out := make([]string, len(cs))
+	for i, c := range cs {
+		out[i] = c.Name
+	}
+	return strings.Join(out, ", ")
+}
+
+func probes(ps []api.Probe) string {
+	var out []string
+	for _, p := range ps {
+		word := "ok"
+		if !p.Success {
+			word = "FAILED"
+		}
+		out = append(out, p.Name+" "+word)
+	}
+	return orDash(strings.Join(out, ", "))
+}
+
+func age(now, t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	d := max(now.Sub(t), 0)
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+func reachable(up *bool) string {
+	if up == nil {
+		return "-"
+	}
+	return yes(*up)
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "NO"
+}
+
+func lag(s *float64) string {
+	if s == nil {
+		return "not told"
+	}
+	return fmt.Sprintf("%.0fs", *s)
+}
+
+func secs(s *float64) string {
+	if s == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.3gs", *s)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// cut shortens a text to n runes, so that a table keeps its width.
+func cut(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
