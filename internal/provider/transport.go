@@ -203,6 +203,8 @@ func (t *Transport) exchange(c *call, req *http.Request) (*http.Response, error)
 	defer cancel()
 	defer context.AfterFunc(req.Context(), cancel)()
 
+	c.live = ctx
+
 	wire := t.reads
 	if c.op.Action {
 		wire = t.wire(c)

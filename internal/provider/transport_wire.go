@@ -16,7 +16,8 @@ var errSealed = errors.New("the call is over")
 // call is one registered Op. It decides whether bytes of an action may leave,
 // so that what Exchange.Sent says stays true after RoundTrip has returned.
 type call struct {
-	ctx   context.Context
+	ctx   context.Context // the caller's
+	live  context.Context // of the exchange: the caller's with the total deadline
 	op    Op
 	ex    *Exchange
 	taken bool // under Transport.mu
@@ -35,7 +36,7 @@ func (c *call) permit() error {
 	c.mu.Unlock()
 	var said error
 	if ask {
-		said = c.op.BeforeFirstByte()
+		said = c.ask()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,6 +49,19 @@ func (c *call) permit() error {
 	}
 	c.asked, c.sent = true, true
 	return nil
+}
+
+// ask waits for BeforeFirstByte no longer than the exchange lives: a yes after
+// that is worth nothing.
+func (c *call) ask() error {
+	said := make(chan error, 1)
+	go func() { said <- c.op.BeforeFirstByte() }()
+	select {
+	case err := <-said:
+		return err
+	case <-c.live.Done():
+		return c.live.Err()
+	}
 }
 
 // close ends the exchange: later writes fail, and Sent is final. It returns
