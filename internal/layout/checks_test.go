@@ -11,12 +11,16 @@ import (
 // The checks themselves: each is shown a fault and must name it.
 func TestFaultsAreFound(t *testing.T) {
 	files := []string{"x.go"}
-	source := func(text string) []string {
+	parse := func(text string) (*token.FileSet, *ast.File) {
 		fset := token.NewFileSet()
 		f, err := parser.ParseFile(fset, "x.go", "package x\n"+text, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
+		return fset, f
+	}
+	source := func(text string) []string {
+		fset, f := parse(text)
 		return stateless(fset, []*ast.File{f})
 	}
 	for _, tt := range []struct {
@@ -73,6 +77,8 @@ func TestFaultsAreFound(t *testing.T) {
 		{"element deleted", source("var names = map[string]int{}\nfunc f() { delete(names, `a`) }"), "names is a package-level variable"},
 		{"field counted up", source("var c = struct{ n int }{}\nfunc f() { c.n++ }"), "c is a package-level variable"},
 		{"local of the same name", source("var names = []int{}\nfunc f() { names := []int{1}; names[0] = 2; _ = names }"), ""},
+		{"sleeping test", sleeps(parse("func TestX(t *testing.T) { time.Sleep(1) }")), "x.go:2:28: time.Sleep on the real clock"},
+		{"virtual sleep", sleeps(parse("func TestX(t *testing.T) { synctest.Test(t, func(*testing.T) { time.Sleep(1) }) }")), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			switch {

@@ -34,6 +34,45 @@ func TestPackagesSayWhatTheyAreAndHoldNoState(t *testing.T) {
 	}
 }
 
+func TestTestsDoNotSleep(t *testing.T) {
+	for _, p := range packages(t) {
+		fset := token.NewFileSet()
+		for _, name := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
+			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			report(t, sleeps(fset, f))
+		}
+	}
+}
+
+// sleeps tells where a function sleeps on the real clock: where it does not
+// itself put that under testing/synctest.
+func sleeps(fset *token.FileSet, f *ast.File) []string {
+	var faults []string
+	for _, decl := range f.Decls {
+		virtual := false
+		var found []string
+		ast.Inspect(decl, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				switch types.ExprString(sel) {
+				case "synctest.Test":
+					virtual = true
+				case "time.Sleep":
+					found = append(found, fset.Position(sel.Pos()).String()+
+						": time.Sleep on the real clock: wait on a channel or a condition, or put the test under synctest.Test")
+				}
+			}
+			return true
+		})
+		if !virtual {
+			faults = append(faults, found...)
+		}
+	}
+	return faults
+}
+
 // documented tells whether the package lacks its comment.
 func documented(p pkg, files []*ast.File) []string {
 	want := "Package " + p.Name + " "
