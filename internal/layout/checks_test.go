@@ -68,6 +68,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"method named init", source("type t int\nfunc (t) init() {}"), ""},
 		{"table", source(`var names = map[string]int{"a": 1}`), ""},
 		{"regexp and error", source("import (\"errors\"; \"regexp\")\nvar a, b = regexp.MustCompile(`x`), errors.New(`y`)"), ""},
+		{"another's error", source("import \"io/fs\"\nvar ErrNotThere = fs.ErrNotExist"), ""},
 		{"assertion", source("type t int\nvar _ any = t(0)"), ""},
 		{"embedded", source("//go:embed page.html\nvar page string"), ""},
 		{"no value", source("var count int"), "count is package state"},

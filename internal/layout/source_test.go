@@ -115,7 +115,7 @@ func stateless(fset *token.FileSet, files []*ast.File) []string {
 }
 
 // mutable lists the variables of a declaration that are not built once from
-// data: anything but composite literals and immutableCalls.
+// data: anything but composite literals, other packages' errors and immutableCalls.
 func mutable(d *ast.GenDecl) []*ast.Ident {
 	if d.Tok != token.VAR || embeds(d.Doc) {
 		return nil
@@ -146,6 +146,8 @@ func immutable(value ast.Expr) bool {
 	switch v := value.(type) {
 	case *ast.CompositeLit:
 		return true
+	case *ast.SelectorExpr: // another package's error under our name
+		return strings.HasPrefix(v.Sel.Name, "Err")
 	case *ast.CallExpr:
 		fun := v.Fun
 		if index, ok := fun.(*ast.IndexExpr); ok {
