@@ -80,6 +80,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"local of the same name", source("var names = []int{}\nfunc f() { names := []int{1}; names[0] = 2; _ = names }"), ""},
 		{"sleeping test", sleeps(parse("func TestX(t *testing.T) { time.Sleep(1) }")), "x.go:2:28: time.Sleep on the real clock"},
 		{"virtual sleep", sleeps(parse("func TestX(t *testing.T) { synctest.Test(t, func(*testing.T) { time.Sleep(1) }) }")), ""},
+		{"virtual sleep in a helper", sleeps(parse("func wait() { time.Sleep(1); synctest.Wait() }")), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			switch {
