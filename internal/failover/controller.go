@@ -73,21 +73,16 @@ func (o Options) withDefaults() Options {
 type Controller struct {
 	o Options
 
-	// gate lets a call send its first byte only between two renewals of the
-	// lease: election and lease belong together, and a runner of an older
-	// election must not borrow the lease of a newer one.
-	gate     sync.RWMutex
-	election int64 // create-revision of the leader key held, 0: none
-
 	mu       sync.Mutex
 	state    State
 	stopping bool
 	beats    map[string]beat
 	running  map[string]context.CancelFunc
+	retry    map[string]retry // incident → not before
 
 	// Only the goroutine of Round touches these.
+	election int64               // create-revision of the leader key held, 0: none
 	seen     map[string]sighting // incident → foreign holder first seen
-	retry    map[string]retry    // incident → not before
 	lastTick time.Time
 	toldAt   map[string]time.Time
 
@@ -193,8 +188,6 @@ func (c *Controller) meet(ctx context.Context, eval Evaluation) (replication.Clu
 // renew extends the lease and asks who leads. An election that is no more takes
 // with it all that was started under it.
 func (c *Controller) renew(ctx context.Context) (bool, error) {
-	c.gate.Lock()
-	defer c.gate.Unlock()
 	if err := c.o.Session.Renew(ctx); err != nil {
 		c.election = 0
 		return false, fmt.Errorf("renewing the lease: %w", err)
@@ -219,16 +212,11 @@ func (c *Controller) renew(ctx context.Context) (bool, error) {
 // maySend is asked with the connection up, before the first byte: the lease of
 // that very election must outlast the call.
 func (c *Controller) maySend(election int64, intent time.Time, need time.Duration) error {
-	c.gate.RLock()
-	defer c.gate.RUnlock()
 	if took := c.o.Now().Sub(intent); took > sendWithin {
 		return fmt.Errorf("%s passed between intent and first byte, over %s: not sent", took, sendWithin)
 	}
-	if c.election != election {
-		return errors.New("the election this call was started under is over: not sent")
-	}
-	if left := c.o.Session.LeaseLeft(); left <= need {
-		return fmt.Errorf("%s of the lease are left, over %s are needed: not sent", left, need)
+	if left := c.o.Session.LeaseLeftIn(election); left <= need {
+		return fmt.Errorf("%s of this election's lease are left, over %s are needed: not sent", left, need)
 	}
 	return nil
 }

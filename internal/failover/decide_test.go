@@ -239,9 +239,13 @@ func TestDecideLosingDataNeverTurnsNoIntoYes(t *testing.T) {
 				}
 			}
 		},
-		"the last sync":     func(_ *rand.Rand, s *failover.Snapshot) { s.Target.Group.LastSync = time.Time{} },
-		"an older sync":     func(_ *rand.Rand, s *failover.Snapshot) { s.Target.Group.LastSync = s.Target.Group.LastSync.Add(-time.Hour) },
-		"the read":          func(_ *rand.Rand, s *failover.Snapshot) { s.Target.Group.ReadAt = s.Target.Group.ReadAt.Add(-time.Hour) },
+		"the last sync": func(_ *rand.Rand, s *failover.Snapshot) { s.Target.Group.LastSync = time.Time{} },
+		"an older sync": func(_ *rand.Rand, s *failover.Snapshot) {
+			s.Target.Group.LastSync = s.Target.Group.LastSync.Add(-time.Hour)
+		},
+		"the read": func(_ *rand.Rand, s *failover.Snapshot) {
+			s.Target.Group.ReadAt = s.Target.Group.ReadAt.Add(-time.Hour)
+		},
 		"the preconditions": func(_ *rand.Rand, s *failover.Snapshot) { s.Target.Group.Ready = nil },
 		"a heartbeat":       func(_ *rand.Rand, s *failover.Snapshot) { s.Beating = map[string]bool{"obs-w": s.Beating["obs-w"]} },
 		"the leader":        func(_ *rand.Rand, s *failover.Snapshot) { s.Cluster.Leader = nil },

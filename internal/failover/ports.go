@@ -21,7 +21,9 @@ type Store interface {
 // round, so that a stalled loop loses it.
 type Session interface {
 	Renew(ctx context.Context) error
-	LeaseLeft() time.Duration
+	// LeaseLeftIn is how long the lease lives at least, and 0 unless this observer
+	// leads by that very election: a step must not borrow a later one's lease.
+	LeaseLeftIn(leaderRev int64) time.Duration
 	Lead(ctx context.Context) (replication.Leader, bool, error)
 	PublishVotes(ctx context.Context, votes []replication.Vote) error
 }
