@@ -29,6 +29,9 @@ type Vote struct {
 	TargetDown bool      `json:"target_down,omitempty"` // the voter sees the site to fail over to as down
 	Key        string    `json:"-"`                     // the store key it stands in
 	Rev        int64     `json:"-"`                     // that key's mod-revision when read
+	// For is the rule's hold time, told to the store by the voter: how long a
+	// veto outlives a voter that dies. It is not read back.
+	For time.Duration `json:"-"`
 }
 
 // Phase is where an incident stands (contract §8).

@@ -1,0 +1,242 @@
+package quorum
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const (
+	quotaBytes   = 256 << 20
+	segmentBytes = 4 << 20
+	// healthEvery is how often alarms and disk use are looked at.
+	healthEvery = 10 * time.Second
+	// stopWithin is how long the child may take to end when asked to.
+	stopWithin = 5 * time.Second
+)
+
+// child is one run of the member process.
+type child struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	once  sync.Once
+}
+
+// stop asks the child to end, and makes it if it does not.
+func (c *child) stop() {
+	c.once.Do(func() {
+		_ = c.stdin.Close()                                             // its end of input is the request
+		time.AfterFunc(stopWithin, func() { _ = c.cmd.Process.Kill() }) // no error is left to tell of one that is gone
+	})
+}
+
+// runChild starts the child and returns when it has ended, with the reason.
+func (m *member) runChild() error {
+	if err := os.MkdirAll(m.o.Dir, 0o700); err != nil {
+		return err
+	}
+	cmd := exec.Command(m.o.Command[0], m.o.Command[1:]...)
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = m.o.Dir, childEnv(), ownGroup()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", m.o.Command[0], err)
+	}
+	c := &child{cmd: cmd, stdin: stdin}
+	if !m.adopt(c) {
+		c.stop()
+	}
+	said := make(chan string, 1)
+	go func() { said <- relay(stderr, m.o.Logger) }()
+	err = m.converse(c, stdout)
+	reason := <-said
+	exit := cmd.Wait()
+	if err != nil {
+		return err
+	}
+	return endedBy(exit, reason)
+}
+
+// adopt makes c the running child, unless the member was closed meanwhile.
+func (m *member) adopt(c *child) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.child = c
+	return !m.closed
+}
+
+// converse gives the child its configuration and hears it until it ends.
+func (m *member) converse(c *child, stdout io.Reader) error {
+	defer m.unjoin()
+	ctx, cancel := context.WithCancel(context.Background())
+	var health sync.WaitGroup
+	defer health.Wait()
+	defer cancel()
+	line, err := json.Marshal(memberConfig{
+		Dir: m.o.Dir, Lock: m.o.Dir + ".lock", ClientURL: m.o.ClientURL, QuotaBytes: quotaBytes, SegmentBytes: segmentBytes,
+	})
+	if err != nil {
+		return err
+	}
+	// A child that cannot take its configuration has ended; its exit tells why.
+	_, _ = c.stdin.Write(append(line, '\n'))
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		switch url, ready := strings.CutPrefix(lines.Text(), sayReady); {
+		case ready:
+			if err := m.joined(url); err != nil {
+				c.stop()
+				return err
+			}
+			health.Go(func() { m.watchHealth(ctx) })
+		case lines.Text() == sayWaiting:
+			m.note(fmt.Errorf("another process still uses %s", m.o.Dir))
+		}
+	}
+	return nil
+}
+
+// childEnv is small on purpose: the member needs no secret and little memory.
+func childEnv() []string {
+	env := []string{"GOMAXPROCS=1", "GOGC=50", "GOMEMLIMIT=48MiB"}
+	for _, name := range []string{"PATH", "TMPDIR", "GOCOVERDIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// endedBy is one sentence on why the child ended.
+func endedBy(exit error, said string) error {
+	how := "it ended"
+	if exit != nil {
+		how = exit.Error()
+	}
+	if said != "" {
+		return fmt.Errorf("the etcd member ended (%s): %s", how, said)
+	}
+	return fmt.Errorf("the etcd member ended (%s)", how)
+}
+
+// maxSaid bounds the lines of a crash that are logged.
+const maxSaid = 20
+
+// relay logs what the child writes to standard error, and returns the worst of
+// it: the message of a panic or fatal error, else the last error.
+func relay(r io.Reader, log *slog.Logger) string {
+	var crash, last string
+	plain := 0
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadString('\n')
+		line = strings.TrimSpace(line)
+		if level, text, ok := zapLine(line); ok {
+			log.Log(context.Background(), level, "etcd: "+text)
+			if level >= slog.LevelError {
+				last = text
+			}
+		} else if line != "" {
+			if plain++; plain <= maxSaid {
+				log.Error("etcd: " + line)
+			}
+			if crash == "" {
+				crash = line
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	if last != "" {
+		return last
+	}
+	return crash
+}
+
+// zapLine reads one line of the child's log: its level and its text with the
+// error, if it has one.
+func zapLine(line string) (slog.Level, string, bool) {
+	var z struct {
+		Level, Msg, Error string
+	}
+	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &z) != nil {
+		return 0, "", false
+	}
+	if z.Error != "" {
+		z.Msg += ": " + z.Error
+	}
+	switch {
+	case z.Level != "warn":
+		return slog.LevelError, z.Msg, true
+	case strings.Contains(z.Msg, "http and grpc server on single port"):
+		return slog.LevelDebug, z.Msg, true // by choice: one listener, loopback only
+	}
+	return slog.LevelWarn, z.Msg, true
+}
+
+// watchHealth looks at alarms and disk use until the child ends.
+func (m *member) watchHealth(ctx context.Context) {
+	tick := time.NewTicker(healthEvery)
+	defer tick.Stop()
+	for {
+		m.lookAtHealth(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *member) lookAtHealth(ctx context.Context) {
+	used := dirBytes(m.o.Dir)
+	m.mu.Lock()
+	m.status.DiskBytes = used
+	cli := m.cli
+	m.mu.Unlock()
+	if cli == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	r, err := cli.AlarmList(ctx)
+	if err != nil {
+		return // the next call that matters will tell
+	}
+	alarm := alarmOf(r)
+	m.mu.Lock()
+	changed := m.status.Alarm != alarm
+	m.status.Alarm = alarm
+	m.mu.Unlock()
+	if changed && alarm != "" {
+		m.o.Logger.Error("coordination store raised an alarm", "alarm", alarm)
+	}
+}
+
+func alarmOf(r *clientv3.AlarmResponse) string {
+	for _, a := range r.Alarms {
+		return a.Alarm.String()
+	}
+	return ""
+}

@@ -1,0 +1,187 @@
+package quorum_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/drwatch/drwatch/internal/quorum"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+func containsText(err error, text string) bool { return strings.Contains(err.Error(), text) }
+
+// Each row changes one thing between the snapshot and the claim.
+func TestClaimConflicts(t *testing.T) {
+	rows := []struct {
+		name    string
+		change  func(*play, *replication.Claim)
+		changed string
+	}{
+		{"an incident is open on the group", func(p *play, _ *replication.Claim) {
+			_, err := p.Claim(p.Context(), claimOf(p.read(), "other", group1))
+			p.ok(err)
+		}, "incident other is open on the group"},
+		{"the group is latched", func(p *play, _ *replication.Claim) {
+			p.ok(p.PutGroup(p.Context(), group1, replication.GroupRecord{Latch: &replication.Latch{Why: "by hand"}}))
+		}, "latched: by hand"},
+		{"the group's record", func(p *play, _ *replication.Claim) {
+			p.ok(p.PutGroup(p.Context(), group1, replication.GroupRecord{Baseline: "a>b"}))
+		}, "the record of the group"},
+		{"frozen", func(p *play, _ *replication.Claim) {
+			p.ok(p.Freeze(p.Context(), "alice", "stop"))
+		}, "the freeze"},
+		{"another election", func(p *play, _ *replication.Claim) {
+			p.ok(p.Resign(p.Context()))
+			p.lead()
+		}, "the leader"},
+		{"nobody leads", func(p *play, _ *replication.Claim) {
+			p.ok(p.Resign(p.Context()))
+		}, "the leader"},
+		{"a counted vote is gone", func(p *play, _ *replication.Claim) {
+			p.ok(p.PublishVotes(p.Context(), nil))
+		}, "the vote of obs-a"},
+		{"a new veto on the group", func(p *play, _ *replication.Claim) {
+			p.ok(p.PublishVotes(p.Context(), []replication.Vote{vote(group1, replication.Go), vote(group2, replication.Go), vote(group1, replication.Veto)}))
+		}, "a vote on rule r1 is newer"},
+		{"a new vote on another group of the rule", func(p *play, _ *replication.Claim) {
+			p.ok(p.PublishVotes(p.Context(), []replication.Vote{vote(group1, replication.Go), vote(group2, replication.Pending)}))
+		}, "a vote on rule r1 is newer"},
+		{"the site loss was made by another claim", func(p *play, _ *replication.Claim) {
+			_, err := p.Claim(p.Context(), claimOf(p.read(), "other", group2))
+			p.ok(err)
+		}, "the loss of site az-a"},
+		{"the incident's id is taken", func(p *play, c *replication.Claim) {
+			other := claimOf(p.read(), c.Incident.ID, group2)
+			_, err := p.Claim(p.Context(), other)
+			p.ok(err)
+			c.LossRev = p.read().Losses["az-a"].Rev
+		}, "incident i1"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			both(t, func(p *play) {
+				p.lead()
+				p.ok(p.PublishVotes(p.Context(), []replication.Vote{vote(group1, replication.Go), vote(group2, replication.Go)}))
+				claim := claimOf(p.read(), "i1", group1)
+				row.change(p, &claim)
+				before := p.read()
+				_, err := p.Claim(p.Context(), claim)
+				wantConflict(p.T, err, row.changed)
+				if after := p.read(); after.Revision != before.Revision {
+					t.Errorf("the refused claim wrote: revision %d became %d", before.Revision, after.Revision)
+				}
+			})
+		})
+	}
+}
+
+// Each row changes one thing between the snapshot and the intent.
+func TestIntentConflicts(t *testing.T) {
+	rows := []struct {
+		name    string
+		change  func(*play, replication.IncidentRecord, *replication.Write)
+		changed string
+	}{
+		{"taken over", func(p *play, rec replication.IncidentRecord, w *replication.Write) {
+			p.ok(p.Resign(p.Context()))
+			_, err := p.TakeOver(p.Context(), rec, p.lead())
+			p.ok(err)
+			w.LeaderRev = 0
+		}, "the holder of incident i1"},
+		{"the incident was written", func(p *play, rec replication.IncidentRecord, _ *replication.Write) {
+			p.ok(p.Approve(p.Context(), rec.ID, replication.Approval{Who: "alice"}))
+		}, "incident i1"},
+		{"another election", func(p *play, _ replication.IncidentRecord, _ *replication.Write) {
+			p.ok(p.Resign(p.Context()))
+			p.lead()
+		}, "the leader"},
+		{"frozen", func(p *play, _ replication.IncidentRecord, _ *replication.Write) {
+			p.ok(p.Freeze(p.Context(), "alice", "stop"))
+		}, "the freeze"},
+		{"aborted", func(p *play, rec replication.IncidentRecord, w *replication.Write) {
+			p.ok(p.Abort(p.Context(), rec.ID, "alice", "stop"))
+			w.IncidentRev = p.read().Incidents[rec.ID].Rev
+		}, "the abort"},
+		{"a new veto", func(p *play, _ replication.IncidentRecord, _ *replication.Write) {
+			p.ok(p.PublishVotes(p.Context(), []replication.Vote{vote(group1, replication.Veto), vote(group2, replication.Go)}))
+		}, "a vote on rule r1 is newer"},
+		{"a counted vote is gone", func(p *play, _ replication.IncidentRecord, _ *replication.Write) {
+			p.ok(p.PublishVotes(p.Context(), nil))
+		}, "the vote of obs-a"},
+		{"the slot is taken", func(p *play, _ replication.IncidentRecord, _ *replication.Write) {
+			rec, err := p.Claim(p.Context(), claimOf(p.read(), "i2", group2))
+			p.ok(err)
+			_, err = p.Write(p.Context(), p.intent(rec))
+			p.ok(err)
+		}, "slot 0 of rule r1"},
+		{"the group's record", func(p *play, rec replication.IncidentRecord, w *replication.Write) {
+			g := p.read().Groups[group1]
+			w.Group = &g
+			changed := g
+			changed.Baseline = "a>b"
+			p.ok(p.PutGroup(p.Context(), group1, changed))
+		}, "the record of the group"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			both(t, func(p *play) {
+				rec := p.claimed()
+				w := p.intent(rec)
+				row.change(p, rec, &w)
+				before := p.read()
+				_, err := p.Write(p.Context(), w)
+				wantConflict(p.T, err, row.changed)
+				if after := p.read(); after.Revision != before.Revision {
+					t.Errorf("the refused intent wrote: revision %d became %d", before.Revision, after.Revision)
+				}
+			})
+		})
+	}
+}
+
+func TestPersonsAreRefusedOnceSent(t *testing.T) {
+	both(t, func(p *play) {
+		rec, err := p.Write(p.Context(), p.intent(p.claimed()))
+		p.ok(err)
+		if err := p.Abort(p.Context(), rec.ID, "alice", "stop"); !errors.Is(err, quorum.ErrAlreadySent) || !containsText(err, "already sent") {
+			t.Errorf("abort after the intent: got %v, want already sent", err)
+		}
+		if err := p.Approve(p.Context(), rec.ID, replication.Approval{Who: "alice"}); !errors.Is(err, quorum.ErrRefused) {
+			t.Errorf("approval after the intent: got %v, want refused", err)
+		}
+		rec.Calls[0].Outcome = replication.NotSent
+		_, err = p.Write(p.Context(), replication.Write{Incident: rec.Incident, Token: rec.Token, IncidentRev: rec.Rev})
+		p.ok(err)
+		p.ok(p.Abort(p.Context(), rec.ID, "alice", "nothing was sent"))
+	})
+}
+
+func TestModeOnlyGoesDown(t *testing.T) {
+	both(t, func(p *play) {
+		rec := p.claimed()
+		down := replication.Write{Incident: rec.Incident, Token: rec.Token, IncidentRev: rec.Rev}
+		down.Incident.Mode = replication.Approve
+		rec, err := p.Write(p.Context(), down)
+		p.ok(err)
+		up := replication.Write{Incident: rec.Incident, Token: rec.Token, IncidentRev: rec.Rev}
+		up.Incident.Mode = replication.Auto
+		if _, err := p.Write(p.Context(), up); err == nil {
+			t.Error("the mode went up")
+		}
+	})
+}
+
+func TestLossIsNotClosedUnderAnOpenIncident(t *testing.T) {
+	both(t, func(p *play) {
+		rec := p.claimed()
+		rev := p.read().Losses["az-a"].Rev
+		wantConflict(p.T, p.CloseLoss(p.Context(), "az-a", rev), "incident i1 of it is open")
+		_, err := p.Write(p.Context(), p.ended(rec, replication.Aborted))
+		p.ok(err)
+		wantConflict(p.T, p.CloseLoss(p.Context(), "az-a", rev-1), "the loss of site az-a")
+		p.ok(p.CloseLoss(p.Context(), "az-a", rev))
+	})
+}

@@ -1,0 +1,106 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// operator is the journal of what persons did to the whole store.
+const operator = "operator"
+
+// keys builds the keys of one cluster. Names are escaped, so that a slash or a
+// space in a provider's id cannot reach into another key.
+type keys struct{ root string }
+
+func newKeys(cluster string) keys { return keys{root: "/drwatch/" + url.PathEscape(cluster) + "/"} }
+
+func (k keys) join(parts ...string) string {
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	return k.root + strings.Join(parts, "/")
+}
+
+func (k keys) leader() string              { return k.join("leader") }
+func (k keys) freeze() string              { return k.join("freeze") }
+func (k keys) clock() string               { return k.join("clock") }
+func (k keys) observer(name string) string { return k.join("observer", name) }
+func (k keys) incident(id string) string   { return k.join("incident", id) }
+func (k keys) incidents() string           { return k.root + "incident/" }
+func (k keys) holder(id string) string     { return k.join("holder", id) }
+func (k keys) abort(id string) string      { return k.join("abort", id) }
+func (k keys) loss(site string) string     { return k.join("loss", site) }
+func (k keys) slot(rule string, n int) string {
+	return k.join("slot", rule, fmt.Sprint(n))
+}
+func (k keys) started(rule, incident string) string { return k.join("started", rule, incident) }
+func (k keys) allStarted() string                   { return k.root + "started/" }
+func (k keys) votes(rule string) string             { return k.join("vote", rule) + "/" }
+func (k keys) chain() string                        { return k.join("chain", operator) }
+func (k keys) late(id string, token int64) string {
+	return k.join("late", id, fmt.Sprint(token))
+}
+func (k keys) lates(id string) string { return k.join("late", id) + "/" }
+
+func (k keys) group(g replication.GroupKey) string {
+	return k.join("group", string(g.Provider), g.ID)
+}
+
+func (k keys) episode(rule string, g replication.GroupKey) string {
+	return k.join("episode", string(g.Provider), g.ID, rule)
+}
+
+func (k keys) episodes(g replication.GroupKey) string {
+	return k.join("episode", string(g.Provider), g.ID) + "/"
+}
+
+func (k keys) entry(id string, seq int) string {
+	return k.join("journal", id, fmt.Sprintf("%06d", seq))
+}
+
+func (k keys) journal(id string) string { return k.join("journal", id) + "/" }
+
+// vote is the key of one observer's votes of one rule in one shard. Vetoes
+// stand in keys of their own, because they outlive the others' lease; the lease
+// in the name keeps a later life of the observer from writing over them.
+func (k keys) vote(rule, observer string, g replication.GroupKey, vetoLease int64) string {
+	parts := []string{"vote", rule, shard(g), observer}
+	if vetoLease != 0 {
+		parts = append(parts, "veto", fmt.Sprintf("%x", vetoLease))
+	}
+	return k.join(parts...)
+}
+
+// shard spreads the groups of a rule over 256 keys.
+func shard(g replication.GroupKey) string {
+	sum := sha256.Sum256([]byte(g.String()))
+	return fmt.Sprintf("%02x", sum[0])
+}
+
+// state is all of the cluster but the journals, which only grow and which no
+// decision reads.
+func (k keys) state() []Span {
+	journals := Under(k.root + "journal/")
+	return []Span{{From: k.root, To: journals.From}, {From: journals.To, To: after(k.root)}}
+}
+
+// split undoes join.
+func (k keys) split(key string) ([]string, error) {
+	rest, ok := strings.CutPrefix(key, k.root)
+	if !ok {
+		return nil, fmt.Errorf("key %q is not under %q", key, k.root)
+	}
+	parts := strings.Split(rest, "/")
+	for i, p := range parts {
+		u, err := url.PathUnescape(p)
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", key, err)
+		}
+		parts[i] = u
+	}
+	return parts, nil
+}

@@ -1,0 +1,250 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// startedFor is how long a started action is remembered, by the cluster clock:
+// what max_per_hour counts.
+const startedFor = time.Hour
+
+// Read is all that the store holds but the journals, linearizably, at one
+// revision. A record that cannot be read fails the whole: a decision on half a
+// cluster would be a guess.
+func (l *Ledger) Read(ctx context.Context) (replication.Cluster, error) {
+	v, err := l.o.KV.Scan(ctx, l.keys.state()...)
+	if err != nil {
+		return replication.Cluster{}, fmt.Errorf("reading the cluster: %w", err)
+	}
+	return decodeCluster(l.keys, v)
+}
+
+// decoder fills a Cluster key by key; parts that need each other meet in finish.
+type decoder struct {
+	c       replication.Cluster
+	holders map[string]Item
+	aborts  map[string]Item
+	started map[string][]time.Duration
+}
+
+func decodeCluster(k keys, v View) (replication.Cluster, error) {
+	d := decoder{
+		c: replication.Cluster{
+			Revision: v.Revision, Groups: map[replication.GroupKey]replication.GroupRecord{}, Incidents: map[string]replication.IncidentRecord{},
+			Losses: map[string]replication.SiteLoss{}, Slots: map[string]map[int]string{}, Episodes: map[string]replication.Episode{},
+			Started: map[string][]time.Duration{},
+		},
+		holders: map[string]Item{}, aborts: map[string]Item{}, started: map[string][]time.Duration{},
+	}
+	for _, it := range v.Items {
+		parts, err := k.split(it.Key)
+		if err == nil {
+			err = d.add(parts, it)
+		}
+		if err != nil {
+			return replication.Cluster{}, fmt.Errorf("reading the cluster: key %s at revision %d: %w", it.Key, it.Mod, err)
+		}
+	}
+	return d.finish()
+}
+
+var errShape = errors.New("not a key of this version of drwatch")
+
+// arity is how many parts a key of each kind has; vote has more.
+var arity = map[string]int{
+	"leader": 1, "freeze": 1, "clock": 1, "observer": 2, "incident": 2, "holder": 2, "abort": 2, "loss": 2,
+	"slot": 3, "started": 3, "group": 3, "episode": 4, "chain": 2, "late": 3,
+}
+
+func (d *decoder) add(p []string, it Item) error {
+	if p[0] == "vote" {
+		return d.vote(p, it)
+	}
+	if n, known := arity[p[0]]; !known || len(p) != n {
+		return errShape
+	}
+	switch p[0] {
+	case "holder":
+		d.holders[p[1]] = it
+	case "abort":
+		d.aborts[p[1]] = it
+	case "clock":
+		t, err := parseClock(it)
+		d.c.Clock = t
+		return err
+	case "started":
+		t, err := parseClock(it)
+		d.started[p[1]] = append(d.started[p[1]], t)
+		return err
+	case "slot":
+		return d.slot(p[1], p[2], string(it.Value))
+	case "chain", "late":
+		return nil
+	}
+	return d.record(p, it)
+}
+
+// record reads the keys that hold one JSON value each.
+func (d *decoder) record(p []string, it Item) error {
+	switch p[0] {
+	case "leader":
+		lead, err := decodeLeader(it)
+		d.c.Leader = &lead
+		return err
+	case "freeze":
+		d.c.Freeze = &replication.Freeze{}
+		return json.Unmarshal(it.Value, d.c.Freeze)
+	case "observer":
+		return decodeInto(it, func(o replication.Observer) { d.c.Observers = append(d.c.Observers, o) })
+	case "incident":
+		return decodeInto(it, func(inc replication.Incident) {
+			d.c.Incidents[p[1]] = replication.IncidentRecord{Incident: inc, Rev: it.Mod}
+		})
+	case "loss":
+		return decodeInto(it, func(s replication.SiteLoss) { s.Rev = it.Mod; d.c.Losses[p[1]] = s })
+	case "group":
+		g := replication.GroupKey{Provider: replication.Provider(p[1]), ID: p[2]}
+		return decodeInto(it, func(r replication.GroupRecord) { r.Rev = it.Mod; d.c.Groups[g] = r })
+	case "episode":
+		return decodeInto(it, func(e replication.Episode) { d.c.Episodes[replication.EpisodeKey(e.Rule, e.Group)] = e })
+	}
+	return nil
+}
+
+func decodeInto[T any](it Item, put func(T)) error {
+	var v T
+	if err := json.Unmarshal(it.Value, &v); err != nil {
+		return err
+	}
+	put(v)
+	return nil
+}
+
+func decodeLeader(it Item) (replication.Leader, error) {
+	lead := replication.Leader{}
+	err := json.Unmarshal(it.Value, &lead)
+	lead.CreateRev = it.Create
+	return lead, err
+}
+
+func parseClock(it Item) (time.Duration, error) {
+	if it.Mod == 0 {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(string(it.Value), 10, 64)
+	return time.Duration(n), err
+}
+
+func (d *decoder) vote(p []string, it Item) error {
+	plain := len(p) == 4
+	if !plain && (len(p) != 6 || p[4] != "veto") {
+		return errShape
+	}
+	votes, err := decodeVotes(p[1], p[3], it)
+	d.c.Votes = append(d.c.Votes, votes...)
+	return err
+}
+
+func (d *decoder) slot(rule, n, incident string) error {
+	i, err := strconv.Atoi(n)
+	if err != nil {
+		return err
+	}
+	if d.c.Slots[rule] == nil {
+		d.c.Slots[rule] = map[int]string{}
+	}
+	d.c.Slots[rule][i] = incident
+	return nil
+}
+
+// finish joins incidents with holders and aborts, and sorts what came in map
+// order, so that one revision always reads the same.
+func (d *decoder) finish() (replication.Cluster, error) {
+	for id, rec := range d.c.Incidents {
+		rec, err := joined(rec, d.holders[id], d.aborts[id])
+		if err != nil {
+			return replication.Cluster{}, fmt.Errorf("reading the cluster: %w", err)
+		}
+		d.c.Incidents[id] = rec
+	}
+	for _, rule := range slices.Sorted(maps.Keys(d.started)) {
+		recent := slices.DeleteFunc(d.started[rule], func(t time.Duration) bool { return d.c.Clock-t > startedFor })
+		if len(recent) > 0 {
+			slices.Sort(recent)
+			d.c.Started[rule] = recent
+		}
+	}
+	slices.SortFunc(d.c.Votes, func(a, b replication.Vote) int {
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Group.String(), b.Group.String()),
+			cmp.Compare(a.Observer, b.Observer), cmp.Compare(a.Key, b.Key))
+	})
+	return d.c, nil
+}
+
+// joined adds what the store keeps beside an incident.
+func joined(rec replication.IncidentRecord, holder, abort Item) (replication.IncidentRecord, error) {
+	if holder.Mod == 0 {
+		return rec, fmt.Errorf("incident %s has no holder", rec.ID)
+	}
+	rec.Token = holder.Mod
+	if err := json.Unmarshal(holder.Value, &rec.Holder); err != nil {
+		return rec, fmt.Errorf("holder of incident %s: %w", rec.ID, err)
+	}
+	if abort.Mod != 0 {
+		rec.Abort = &replication.Abort{}
+		if err := json.Unmarshal(abort.Value, rec.Abort); err != nil {
+			return rec, fmt.Errorf("abort of incident %s: %w", rec.ID, err)
+		}
+	}
+	return rec, nil
+}
+
+// Journal is the journal of an incident, oldest first. It is not verified:
+// VerifyHead does that.
+func (l *Ledger) Journal(ctx context.Context, incident string) ([]replication.Entry, error) {
+	v, err := l.o.KV.Scan(ctx, Under(l.keys.journal(incident)))
+	if err != nil {
+		return nil, fmt.Errorf("reading the journal of %s: %w", incident, err)
+	}
+	entries := make([]replication.Entry, 0, len(v.Items))
+	for _, it := range v.Items {
+		if err := decodeInto(it, func(e replication.Entry) { entries = append(entries, e) }); err != nil {
+			return nil, fmt.Errorf("reading the journal of %s: key %s: %w", incident, it.Key, err)
+		}
+	}
+	return entries, nil
+}
+
+// PersonsJournal is the journal of what persons did to the whole store.
+func (l *Ledger) PersonsJournal(ctx context.Context) ([]replication.Entry, error) {
+	return l.Journal(ctx, operator)
+}
+
+// record reads one incident with its holder and abort.
+func (l *Ledger) record(ctx context.Context, id string, more ...string) (replication.IncidentRecord, View, error) {
+	keys := append([]string{l.keys.incident(id), l.keys.holder(id), l.keys.abort(id)}, more...)
+	v, err := l.o.KV.Get(ctx, keys...)
+	if err != nil {
+		return replication.IncidentRecord{}, v, fmt.Errorf("reading incident %s: %w", id, err)
+	}
+	it := v.At(keys[0])
+	if it.Mod == 0 {
+		return replication.IncidentRecord{}, v, fmt.Errorf("incident %s: %w", id, ErrNotFound)
+	}
+	rec := replication.IncidentRecord{Rev: it.Mod}
+	if err := json.Unmarshal(it.Value, &rec.Incident); err != nil {
+		return rec, v, fmt.Errorf("reading incident %s: %w", id, err)
+	}
+	rec, err = joined(rec, v.At(keys[1]), v.At(keys[2]))
+	return rec, v, err
+}

@@ -1,0 +1,154 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// PutGroup replaces the record of a group, which must be at rec.Rev: a base line
+// first seen, a change of direction seen by polling.
+func (l *Ledger) PutGroup(ctx context.Context, key replication.GroupKey, rec replication.GroupRecord) error {
+	what := "writing the record of group " + key.String()
+	p, err := put(l.keys.group(key), rec)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	_, err = l.commit(ctx, Txn{
+		Op: "group", What: what, If: []Compare{unchanged("the record of the group", p.Key, rec.Rev)},
+		Puts: []Put{p}, Witness: p.Key,
+	})
+	return err
+}
+
+// EndEpisode forgets that the rule had its say on the group; it is no error
+// when it had none.
+func (l *Ledger) EndEpisode(ctx context.Context, rule string, group replication.GroupKey) error {
+	_, err := l.commit(ctx, Txn{
+		Op: "episode", What: fmt.Sprintf("ending the episode of rule %s on %s", rule, group), Deletes: []string{l.keys.episode(rule, group)},
+	})
+	return err
+}
+
+// CloseLoss ends the loss of a site, which must be at rev. It conflicts while an
+// incident of that loss is open, also one claimed since the caller looked.
+func (l *Ledger) CloseLoss(ctx context.Context, site string, rev int64) error {
+	what := "closing the loss of site " + site
+	v, err := l.o.KV.Scan(ctx, Under(l.keys.incidents()))
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	for _, it := range v.Items {
+		var inc replication.Incident
+		if err := json.Unmarshal(it.Value, &inc); err != nil {
+			return fmt.Errorf("%s: key %s: %w", what, it.Key, err)
+		}
+		if inc.Plan.LostSite == site && !inc.Phase.Ended() {
+			return &Conflict{What: what, Changed: []string{"incident " + inc.ID + " of it is open"}}
+		}
+	}
+	_, err = l.commit(ctx, Txn{
+		Op: "loss", What: what,
+		If: []Compare{
+			unchanged("the loss of site "+site, l.keys.loss(site), rev),
+			{Name: "an incident", Kind: NoneNewer, Key: l.keys.incidents(), Rev: v.Revision},
+		},
+		Deletes: []string{l.keys.loss(site)},
+	})
+	return err
+}
+
+// gcBatch bounds how many old starts one Tick removes.
+const gcBatch = 50
+
+// Tick adds to the cluster clock the monotonic time that this leader saw pass
+// since its last Tick, and forgets starts older than an hour. Only the leader
+// may: the transaction compares its election.
+func (l *Ledger) Tick(ctx context.Context, elapsed time.Duration) error {
+	lead := l.current().leaderRev
+	switch {
+	case lead == 0:
+		return errors.New("moving the cluster clock: this observer does not lead")
+	case elapsed < 0:
+		return fmt.Errorf("moving the cluster clock: it cannot go back by %s", -elapsed)
+	case elapsed == 0:
+		return nil
+	}
+	key := l.keys.clock()
+	v, err := l.o.KV.Scan(ctx, Span{From: key, To: key + "\x00"}, Under(l.keys.allStarted()))
+	if err != nil {
+		return fmt.Errorf("moving the cluster clock: %w", err)
+	}
+	it := v.At(key)
+	clock, err := parseClock(it)
+	if err != nil {
+		return fmt.Errorf("moving the cluster clock: key %s: %w", key, err)
+	}
+	clock += elapsed
+	_, err = l.commit(ctx, Txn{
+		Op: "tick", What: "moving the cluster clock",
+		If:      []Compare{created("the leader", l.keys.leader(), lead), unchanged("the cluster clock", key, it.Mod)},
+		Puts:    []Put{{Key: key, Value: []byte(strconv.FormatInt(int64(clock), 10))}},
+		Deletes: oldStarts(v, key, clock), Witness: key,
+	})
+	return err
+}
+
+func oldStarts(v View, clockKey string, clock time.Duration) []string {
+	var old []string
+	for _, it := range v.Items {
+		if it.Key == clockKey || len(old) == gcBatch {
+			continue
+		}
+		if at, err := parseClock(it); err == nil && clock-at > startedFor {
+			old = append(old, it.Key)
+		}
+	}
+	return old
+}
+
+// PutLate keeps the outcome of a call that came after its token had moved on.
+// It is create-only: the first outcome stands.
+func (l *Ledger) PutLate(ctx context.Context, incident string, token int64, c replication.Call) error {
+	c.Error = cut(c.Error, 1<<10)
+	p, err := put(l.keys.late(incident, token), c)
+	if err != nil {
+		return fmt.Errorf("keeping a late outcome of incident %s: %w", incident, err)
+	}
+	_, err = l.commit(ctx, Txn{
+		Op: "late", What: "keeping a late outcome of incident " + incident,
+		If: []Compare{absent("a late outcome", p.Key)}, Puts: []Put{p}, Witness: p.Key,
+	})
+	return err
+}
+
+// Late is what came late of an incident: outcomes by the token they were sent
+// under.
+func (l *Ledger) Late(ctx context.Context, incident string) (map[int64]replication.Call, error) {
+	v, err := l.o.KV.Scan(ctx, Under(l.keys.lates(incident)))
+	if err != nil {
+		return nil, fmt.Errorf("reading late outcomes of incident %s: %w", incident, err)
+	}
+	out := map[int64]replication.Call{}
+	for _, it := range v.Items {
+		parts, err := l.keys.split(it.Key)
+		if err != nil {
+			return nil, err
+		}
+		token, err := strconv.ParseInt(parts[2], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("key %s: %w", it.Key, err)
+		}
+		var c replication.Call
+		if err := json.Unmarshal(it.Value, &c); err != nil {
+			return nil, fmt.Errorf("key %s: %w", it.Key, err)
+		}
+		out[token] = c
+	}
+	return out, nil
+}

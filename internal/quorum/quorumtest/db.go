@@ -1,0 +1,304 @@
+package quorumtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/quorum/ledger"
+)
+
+// db is the store that all observers of a test share. Like etcd's, its first
+// revision is 1, each transaction that changes something makes one revision, and
+// so does the end of each lease that has keys.
+type db struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	revision  int64
+	keys      map[string]ledger.Item
+	leases    map[int64]*lease
+	lastLease int64
+}
+
+type lease struct {
+	ttl     time.Duration
+	expires time.Time
+}
+
+func newDB(now func() time.Time) *db {
+	return &db{now: now, revision: 1, keys: map[string]ledger.Item{}, leases: map[int64]*lease{}}
+}
+
+// expire ends the leases whose time has come, oldest first.
+func (d *db) expire() {
+	now := d.now()
+	var due []int64
+	for id, l := range d.leases {
+		if !now.Before(l.expires) {
+			due = append(due, id)
+		}
+	}
+	slices.SortFunc(due, func(a, b int64) int {
+		if c := d.leases[a].expires.Compare(d.leases[b].expires); c != 0 {
+			return c
+		}
+		return int(a - b)
+	})
+	for _, id := range due {
+		d.end(id)
+	}
+}
+
+func (d *db) end(id int64) {
+	if _, ok := d.leases[id]; !ok {
+		return
+	}
+	delete(d.leases, id)
+	found := false
+	for k, it := range d.keys {
+		if it.Lease == id {
+			delete(d.keys, k)
+			found = true
+		}
+	}
+	if found {
+		d.revision++
+	}
+}
+
+func (d *db) scan(spans ...ledger.Span) ledger.View {
+	v := ledger.View{Revision: d.revision}
+	for _, s := range spans {
+		from := len(v.Items)
+		for k, it := range d.keys {
+			if s.Has(k) {
+				v.Items = append(v.Items, it)
+			}
+		}
+		slices.SortFunc(v.Items[from:], func(a, b ledger.Item) int { return strings.Compare(a.Key, b.Key) })
+	}
+	return v
+}
+
+// compared is the view that a transaction's compares are judged on.
+func (d *db) compared(cs []ledger.Compare) ledger.View {
+	var spans []ledger.Span
+	for _, c := range cs {
+		if c.Kind == ledger.NoneNewer {
+			spans = append(spans, ledger.Under(c.Key))
+			continue
+		}
+		spans = append(spans, one(c.Key))
+	}
+	return d.scan(spans...)
+}
+
+func one(key string) ledger.Span { return ledger.Span{From: key, To: key + "\x00"} }
+
+func (d *db) commit(t ledger.Txn) (ledger.Result, error) {
+	d.expire()
+	if err := d.check(t); err != nil {
+		return ledger.Result{}, err
+	}
+	res := ledger.Result{OK: true}
+	v := d.compared(t.If)
+	for _, c := range t.If {
+		if !c.Holds(v) {
+			res.OK = false
+			res.Failed = append(res.Failed, c.Name)
+		}
+	}
+	if res.OK {
+		d.apply(t)
+	}
+	res.Revision = d.revision
+	return res, nil
+}
+
+// check refuses what etcd refuses.
+func (d *db) check(t ledger.Txn) error {
+	const maxOps = 128
+	if max(len(t.If), len(t.Puts)+len(t.Deletes)) > maxOps {
+		return fmt.Errorf("over %d operations in one transaction", maxOps)
+	}
+	written := map[string]bool{}
+	for _, p := range t.Puts {
+		if written[p.Key] {
+			return fmt.Errorf("key %s twice in one transaction", p.Key)
+		}
+		written[p.Key] = true
+		if _, ok := d.leases[p.Lease]; !ok && p.Lease != 0 {
+			return ledger.ErrLeaseLost
+		}
+	}
+	for _, k := range t.Deletes {
+		if written[k] {
+			return fmt.Errorf("key %s twice in one transaction", k)
+		}
+	}
+	return nil
+}
+
+func (d *db) apply(t ledger.Txn) {
+	next, changed := d.revision+1, len(t.Puts) > 0
+	for _, k := range t.Deletes {
+		_, there := d.keys[k]
+		changed = changed || there
+		delete(d.keys, k)
+	}
+	for _, p := range t.Puts {
+		it := ledger.Item{Key: p.Key, Value: slices.Clone(p.Value), Create: next, Mod: next, Lease: p.Lease}
+		if old, ok := d.keys[p.Key]; ok {
+			it.Create = old.Create
+		}
+		d.keys[p.Key] = it
+	}
+	if changed {
+		d.revision = next
+	}
+}
+
+// conn is one observer's way to the db, where its faults happen. It is a
+// ledger.KV and ledger.Leases.
+type conn struct {
+	db *db
+
+	mu     sync.Mutex
+	down   error // not nil: nothing passes
+	faults []fault
+}
+
+// fault is what happens to the next transaction of one kind.
+type fault struct {
+	op       string   // "" any write of an incident
+	err      error    // returned
+	applied  bool     // but applied
+	conflict []string // not applied, these compares failed
+	down     bool     // and nothing passes after it
+}
+
+var errDown = errors.New("the coordination store is not reachable")
+
+func (f fault) hits(op string) bool {
+	if f.op != "" {
+		return f.op == op
+	}
+	return op == "claim" || op == "write" || op == "take over"
+}
+
+// take removes and returns the first fault that hits op.
+func (c *conn) take(op string) (fault, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, f := range c.faults {
+		if f.hits(op) {
+			c.faults = slices.Delete(c.faults, i, i+1)
+			return f, true
+		}
+	}
+	return fault{}, false
+}
+
+func (c *conn) pass(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down != nil {
+		return c.down
+	}
+	return ctx.Err()
+}
+
+// Commit implements ledger.KV.
+func (c *conn) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error) {
+	if err := c.pass(ctx); err != nil {
+		return ledger.Result{}, err
+	}
+	f, hit := c.take(t.Op)
+	if f.conflict != nil {
+		return ledger.Result{Failed: f.conflict}, nil
+	}
+	if hit && !f.applied {
+		return ledger.Result{}, f.err
+	}
+	c.db.mu.Lock()
+	res, err := c.db.commit(t)
+	c.db.mu.Unlock()
+	if !hit {
+		return res, err
+	}
+	if f.down {
+		c.setDown(errDown)
+	}
+	return ledger.Result{}, f.err
+}
+
+// Get implements ledger.KV.
+func (c *conn) Get(ctx context.Context, keys ...string) (ledger.View, error) {
+	spans := make([]ledger.Span, len(keys))
+	for i, k := range keys {
+		spans[i] = one(k)
+	}
+	return c.Scan(ctx, spans...)
+}
+
+// Scan implements ledger.KV.
+func (c *conn) Scan(ctx context.Context, spans ...ledger.Span) (ledger.View, error) {
+	if err := c.pass(ctx); err != nil {
+		return ledger.View{}, err
+	}
+	c.db.mu.Lock()
+	defer c.db.mu.Unlock()
+	c.db.expire()
+	return c.db.scan(spans...), nil
+}
+
+// Grant implements ledger.Leases.
+func (c *conn) Grant(ctx context.Context, ttl time.Duration) (int64, time.Duration, error) {
+	if err := c.pass(ctx); err != nil {
+		return 0, 0, err
+	}
+	c.db.mu.Lock()
+	defer c.db.mu.Unlock()
+	c.db.lastLease++
+	c.db.leases[c.db.lastLease] = &lease{ttl: ttl, expires: c.db.now().Add(ttl)}
+	return c.db.lastLease, ttl, nil
+}
+
+// KeepAlive implements ledger.Leases.
+func (c *conn) KeepAlive(ctx context.Context, id int64) error {
+	if err := c.pass(ctx); err != nil {
+		return err
+	}
+	c.db.mu.Lock()
+	defer c.db.mu.Unlock()
+	c.db.expire()
+	l, ok := c.db.leases[id]
+	if !ok {
+		return ledger.ErrLeaseLost
+	}
+	l.expires = c.db.now().Add(l.ttl)
+	return nil
+}
+
+// Revoke implements ledger.Leases.
+func (c *conn) Revoke(ctx context.Context, id int64) error {
+	if err := c.pass(ctx); err != nil {
+		return err
+	}
+	c.db.mu.Lock()
+	defer c.db.mu.Unlock()
+	c.db.expire()
+	c.db.end(id)
+	return nil
+}
+
+func (c *conn) setDown(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.down = err
+}

@@ -1,0 +1,154 @@
+package quorum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/quorum/ledger"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// Errors that callers tell apart; replication.ErrConflict is the other.
+var (
+	ErrStoreReset  = ledger.ErrStoreReset
+	ErrUncertain   = ledger.ErrUncertain
+	ErrLeaseLost   = ledger.ErrLeaseLost
+	ErrAlreadySent = ledger.ErrAlreadySent
+	ErrRefused     = ledger.ErrRefused
+	ErrNotFound    = ledger.ErrNotFound
+	// ErrNotJoined: the member is not running or not ready. Nothing was sent.
+	ErrNotJoined = errors.New("the coordination store is not running")
+)
+
+// Options say where the member lives and who the observer is.
+type Options struct {
+	Dir       string        // the member's data, <storage.path>/etcd; made when absent
+	Cluster   string        // prefix of all keys
+	Observer  string        // this observer's name, unique in the cluster
+	Site      string        // the site it stands in
+	Version   string        // of drwatch, shown to the other observers
+	LeaseTTL  time.Duration // how long silence is taken for life
+	ClientURL string        // http://127.0.0.1:PORT; "" or port 0 = choose one
+	Command   []string      // argv of a process that runs MemberMain
+	Logger    *slog.Logger
+	Now       func() time.Time
+}
+
+// Store is this observer's hold on the coordination store. All methods are safe
+// for concurrent use and have a deadline of their own.
+type Store struct {
+	*ledger.Ledger
+	member *member
+}
+
+// Open starts the member in the background and returns at once. Until it has
+// joined, calls fail with ErrNotJoined. The errors of Open are those of the
+// options.
+func Open(o Options) (*Store, error) {
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("coordination store: %w", err)
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("coordination store in %s: %w", o.Dir, err)
+	}
+	o.Dir = dir
+	seen, err := openSeen(o.Dir + ".seen.json")
+	if err != nil {
+		return nil, fmt.Errorf("coordination store: %w", err)
+	}
+	m := newMember(o, seen)
+	s := &Store{member: m, Ledger: ledger.New(ledger.Options{
+		KV: client{m}, Leases: client{m}, Cluster: o.Cluster, Observer: o.Observer, Site: o.Site, Version: o.Version,
+		LeaseTTL: o.LeaseTTL, Now: o.Now, Boot: sinceBoot(o.Now),
+	})}
+	m.start()
+	return s, nil
+}
+
+func (o *Options) check() error {
+	if o.ClientURL == "" {
+		o.ClientURL = "http://127.0.0.1:0"
+	}
+	switch {
+	case o.Dir == "" || o.Cluster == "" || o.Observer == "" || o.Site == "":
+		return errors.New("directory, cluster, observer and site must be named")
+	case o.LeaseTTL < time.Second:
+		return fmt.Errorf("lease_ttl %s: want at least 1s", o.LeaseTTL)
+	case len(o.Command) == 0:
+		return errors.New("no command to run the member with")
+	case o.Logger == nil || o.Now == nil:
+		return errors.New("no logger or no clock")
+	case !strings.HasPrefix(o.ClientURL, "http://127.0.0.1:") && !strings.HasPrefix(o.ClientURL, "http://[::1]:"):
+		return fmt.Errorf("client_url %s: want http://127.0.0.1:PORT or http://[::1]:PORT, the member serves this machine only", o.ClientURL)
+	}
+	return nil
+}
+
+// closeTimeout bounds how long Close waits for the store to take the lease back.
+const closeTimeout = 2 * time.Second
+
+// Close gives the lease back, so that another observer need not wait for it to
+// run out, and ends the member. It returns when the child is gone.
+func (s *Store) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := s.Leave(ctx)
+	s.member.close()
+	if errors.Is(err, ErrNotJoined) {
+		return nil
+	}
+	return err
+}
+
+// Status tells how the member is. It never blocks.
+func (s *Store) Status() Status { return s.member.snapshot() }
+
+// Renew is ledger.Ledger.Renew; it also makes the highest revision seen durable
+// outside the store.
+func (s *Store) Renew(ctx context.Context) error {
+	if err := s.Ledger.Renew(ctx); err != nil {
+		return err
+	}
+	s.member.keepSeen()
+	return nil
+}
+
+// Claim is ledger.Ledger.Claim; what it wrote is remembered outside the store
+// before it returns.
+func (s *Store) Claim(ctx context.Context, c replication.Claim) (replication.IncidentRecord, error) {
+	rec, err := s.Ledger.Claim(ctx, c)
+	if err == nil {
+		s.member.keepSeen()
+	}
+	return rec, err
+}
+
+// Write is ledger.Ledger.Write; what it wrote is remembered outside the store
+// before it returns.
+func (s *Store) Write(ctx context.Context, w replication.Write) (replication.IncidentRecord, error) {
+	rec, err := s.Ledger.Write(ctx, w)
+	if err == nil {
+		s.member.keepSeen()
+	}
+	return rec, err
+}
+
+// AcceptReset takes the store as it is now for the right one: its identity and
+// revision become the known ones, and a member with an empty directory may
+// start. Only a person may ask for it, after looking what happened to the data.
+func (s *Store) AcceptReset(ctx context.Context) error { return s.member.acceptReset(ctx) }
+
+// VerifyJournal checks a whole journal: numbering, hashes, chain.
+func VerifyJournal(entries []replication.Entry) error { return ledger.VerifyJournal(entries) }
+
+// VerifyHead checks a journal against its incident, which also shows entries cut
+// off at the end.
+func VerifyHead(inc replication.Incident, entries []replication.Entry) error {
+	return ledger.VerifyHead(inc, entries)
+}
