@@ -170,7 +170,7 @@ func sameGroups(a, b Account) bool {
 		return false
 	}
 	same := a.Endpoint == b.Endpoint && a.Region == b.Region && a.ProjectID == b.ProjectID
-	mirrored := a.Provider == replication.AliyunEBS && a.Region == b.ActionRegion && b.Region == a.ActionRegion
+	mirrored := a.Provider == replication.AliyunEBS && a.Region != b.Region && a.Region == b.ActionRegion && b.Region == a.ActionRegion
 	return same || mirrored
 }
 

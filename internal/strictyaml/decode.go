@@ -87,7 +87,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, o options) {
 	case v.Kind() == reflect.Struct:
 		d.structure(n, v, path)
 	case v.Kind() == reflect.Map:
-		d.mapping(n, v, path)
+		d.mapping(n, v, path, o)
 	case v.Kind() == reflect.Slice:
 		d.sequence(n, v, path, o)
 	default:
@@ -133,7 +133,7 @@ func (d *decoder) missing(n *yaml.Node, given map[string]bool, fields []field, p
 	}
 }
 
-func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string, o options) {
 	if n.ShortTag() == "!!null" {
 		return
 	}
@@ -149,7 +149,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 		}
 		elem := reflect.New(v.Type().Elem()).Elem()
 		d.defaults(elem)
-		d.value(e.value, elem, join(path, short(e.key.Value)), options{})
+		d.value(e.value, elem, join(path, short(e.key.Value)), options{maybe: o.maybe})
 		out.SetMapIndex(reflect.ValueOf(e.key.Value), elem)
 	}
 	v.Set(out)
@@ -166,7 +166,7 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, path string, o options
 	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, c := range n.Content {
 		d.defaults(out.Index(i))
-		d.value(c, out.Index(i), fmt.Sprintf("%s[%d]", path, i), options{oneof: o.oneof})
+		d.value(c, out.Index(i), fmt.Sprintf("%s[%d]", path, i), options{oneof: o.oneof, maybe: o.maybe})
 	}
 	v.Set(out)
 }

@@ -9,9 +9,10 @@
 //
 //	yaml:"name"           the key; a field without it (or with "-") is not read
 //	default:"30s"         the value, as YAML, when the key is left out
-//	check:"a,b=c"         required, positive, nonempty, oneof=a|b|c
+//	check:"a,b=c"         required, positive, nonempty, maybeempty, oneof=a|b|c
 //
-// A time.Duration is a Prometheus duration and never negative. A type with
+// A text is never empty unless it is maybeempty, which also goes for the
+// elements of a list or mapping. A time.Duration is a Prometheus duration and never negative. A type with
 // UnmarshalYAML of its own is read by it, with unknown keys refused. A type
 // with UnmarshalText is read from a string. A type that has more than one form
 // implements Custom.

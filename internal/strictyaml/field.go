@@ -11,6 +11,7 @@ type options struct {
 	required bool     // the key must be there
 	positive bool     // a number or duration above zero
 	nonempty bool     // a list with at least one element
+	maybe    bool     // a text that may be empty
 	oneof    []string // a text that is one of these
 }
 
@@ -47,6 +48,8 @@ func parseOptions(tag string) options {
 			o.positive = true
 		case "nonempty":
 			o.nonempty = true
+		case "maybeempty":
+			o.maybe = true
 		case "oneof":
 			o.oneof = strings.Split(arg, "|")
 		default:

@@ -39,6 +39,9 @@ func read(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a regular file, want a YAML file")
 	}
+	if info.Size() > Limit {
+		return nil, errTooLarge
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, cannotRead(err)
@@ -48,8 +51,13 @@ func read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, cannotRead(err)
 	}
+	if len(b) > Limit {
+		return nil, errTooLarge
+	}
 	return b, nil
 }
+
+var errTooLarge = fmt.Errorf("is larger than %d MiB, which no such file needs: is it the right one?", Limit>>20)
 
 // cannotRead drops the path, which stands before the sentence already.
 func cannotRead(err error) error {
@@ -75,7 +83,7 @@ func Parse(name string, b []byte) (*Document, Problems) {
 	var ps Problems
 	top := Pos{File: name}
 	if len(b) > Limit {
-		ps.Errorf(top, "is larger than %d MiB, which no such file needs: is it the right one?", Limit>>20)
+		ps.Errorf(top, "%s", errTooLarge)
 		return nil, ps
 	}
 	if at, ok := invalidUTF8(name, b); ok {

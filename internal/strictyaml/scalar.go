@@ -23,7 +23,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string, o options) 
 		}
 	case reflect.Int, reflect.Int64:
 		if n.ShortTag() != "!!int" || n.Decode(v.Addr().Interface()) != nil {
-			d.errorf(n, "%sexpected a whole number, got %s", prefix(path), kindOf(n))
+			d.errorf(n, "%sexpected a whole number, got %s", prefix(path), numberOf(n))
 			return
 		}
 		d.positive(n, float64(v.Int()), path, o)
@@ -31,7 +31,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string, o options) 
 		tag := n.ShortTag()
 		if tag != "!!int" && tag != "!!float" || n.Decode(v.Addr().Interface()) != nil ||
 			math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0) {
-			d.errorf(n, "%sexpected a number, got %s", prefix(path), kindOf(n))
+			d.errorf(n, "%sexpected a number, got %s", prefix(path), numberOf(n))
 			return
 		}
 		d.positive(n, v.Float(), path, o)
@@ -56,7 +56,7 @@ func (d *decoder) str(n *yaml.Node, v reflect.Value, path string, o options) {
 	v.SetString(s)
 	if o.oneof != nil && !contains(o.oneof, s) {
 		d.errorf(n, "%sexpected %s, got %q%s", prefix(path), either(o.oneof), short(s), Suggest(s, o.oneof))
-	} else if strings.TrimSpace(s) == "" {
+	} else if !o.maybe && strings.TrimSpace(s) == "" {
 		d.errorf(n, "%smust not be empty", prefix(path))
 	}
 }
@@ -126,6 +126,14 @@ func kindOf(n *yaml.Node) string {
 		return "text"
 	}
 	return "a value tagged " + short(n.Tag)
+}
+
+// numberOf is a number as written, or else what stands there.
+func numberOf(n *yaml.Node) string {
+	if tag := n.ShortTag(); tag == "!!int" || tag == "!!float" {
+		return short(n.Value)
+	}
+	return kindOf(n)
 }
 
 func contains(all []string, s string) bool {

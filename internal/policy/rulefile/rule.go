@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/drwatch/drwatch/internal/replication"
+	"github.com/drwatch/drwatch/internal/strictyaml"
 )
 
 // Rule is one failover rule, defaults filled in, everything compiled that can
@@ -43,6 +44,8 @@ type Rule struct {
 	Approvals        int
 	After            []string
 	Annotations      map[string]string
+
+	pos map[string]strictyaml.Pos // of the rule ("") and of its keys, for messages
 }
 
 // Fence says how the lost side is kept from writing.

@@ -1,0 +1,28 @@
+package rulefile
+
+import (
+	"github.com/drwatch/drwatch/internal/replication"
+	"github.com/drwatch/drwatch/internal/strictyaml"
+)
+
+// NotAvailable are the keys of rules whose feature is not in this version. They
+// are checked like all others, and a daemon refuses to start with them rather
+// than ignore them.
+func NotAvailable(rules []*Rule) strictyaml.Problems {
+	var ps strictyaml.Problems
+	for _, r := range rules {
+		refuse := func(used bool, key, what string) {
+			if used {
+				ps.Errorf(r.pos[key], "rule %q: %s is not available in this version", r.Name, what)
+			}
+		}
+		refuse(r.Hooks != Hooks{}, "hooks", "hooks")
+		refuse(r.Fence.Kind == fenceHook, "fence", "a fence hook")
+		refuse(len(r.After) > 0, "after", "after")
+		refuse(r.Alert != "", "alert", "alert")
+		refuse(r.Action == replication.Switchover, "action", "action: switchover")
+		refuse(r.Approvals > 1, "approvals", "approvals above 1")
+	}
+	ps.Sort()
+	return ps
+}
