@@ -1,0 +1,9 @@
+// Package ebs reads and fails over the replication pair-consistent groups of
+// Alibaba Cloud's Elastic Block Storage (product ebs, API version 2021-07-30).
+//
+// It signs and sends through alibaba-cloud-sdk-go and trusts nothing else of
+// it: answers are decoded here, item by item, from the raw bytes, because one
+// odd field would cost the SDK's caller the whole list, and `200 {}` would look
+// like success. It knows the vendor's words (statuses, error codes, directions)
+// and nothing of rules, votes or incidents.
+package ebs

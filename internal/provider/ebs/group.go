@@ -1,0 +1,209 @@
+package ebs
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/provider"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// maxText bounds the words of the provider that go into labels, in bytes.
+const maxText = 128
+
+// pair is what is kept of one replication pair.
+type pair struct {
+	id, group string
+	status    string
+	message   string // StatusMessage: why it does not replicate
+	synced    bool   // a first full copy is not known to be missing
+}
+
+// parsePair reads one item of ReplicaPairs; ok is false when it does not say
+// which pair of which group it is.
+func parsePair(raw json.RawMessage, bad func(string)) (p pair, ok bool) {
+	it, ok := decodeItem(raw, bad)
+	if !ok {
+		bad("ReplicaPairs")
+		return pair{}, false
+	}
+	p.id, _ = text(it.fields["ReplicaPairId"])
+	p.group = it.text("ReplicaGroupId")
+	if p.group == "" {
+		return pair{}, false // a pair outside of any group is no concern of ours
+	}
+	if p.id == "" {
+		bad("ReplicaPairId")
+		return pair{}, false
+	}
+	p.status, p.message = short(it.text("Status")), short(it.text("StatusMessage"))
+	if p.status == "" {
+		p.status = string(replication.Unknown)
+	}
+	recovered, told := it.number("LastRecoverPoint")
+	p.synced = pairUsable(p.status) && (!told || recovered > 0)
+	return p, true
+}
+
+// parseGroup reads one item of ReplicaGroups, without its pairs; ok is false
+// when it has no usable id. readAt is when the answer came.
+func (r *Reader) parseGroup(raw json.RawMessage, readAt time.Time, bad func(string)) (g group, ok bool) {
+	it, ok := decodeItem(raw, bad)
+	if !ok {
+		bad("ReplicaGroups")
+		return group{}, false
+	}
+	id, _ := text(it.fields["ReplicaGroupId"])
+	if provider.ValidID(id) != nil {
+		bad("ReplicaGroupId")
+		return group{}, false
+	}
+	status := it.text("Status")
+	meaning, known := statuses[status]
+	if !known {
+		meaning.state = replication.Unknown
+	}
+	g = group{
+		status: status,
+		from:   replication.Location{Region: it.text("SourceRegionId"), Zone: it.text("SourceZoneId")},
+		to:     replication.Location{Region: it.text("DestinationRegionId"), Zone: it.text("DestinationZoneId")},
+	}
+	g.told, _ = it.number("PairNumber")
+	g.Group = replication.Group{
+		Key:     replication.GroupKey{Provider: replication.AliyunEBS, ID: id},
+		Account: r.c.s.Account, Region: r.c.s.Region, Side: r.side,
+		Name: short(it.text("GroupName")), RawStatus: short(status), State: meaning.state,
+		Source: replication.Location{Region: it.text("PrimaryRegion"), Zone: it.text("PrimaryZone")},
+		Target: replication.Location{Region: it.text("StandbyRegion"), Zone: it.text("StandbyZone")},
+		ReadAt: readAt,
+	}
+	g.Active = g.active(meaning.active)
+	g.RPOObjective = r.objective(it)
+	times := provider.Times{Meter: counting{provider.NopMeter{}, bad}}
+	seconds, _ := it.number("LastRecoverPoint")
+	g.LastSync = times.Unix("LastRecoverPoint", seconds)
+	g.Lag = times.Lag(readAt, g.LastSync)
+	return g, true
+}
+
+// objective is the RPO of the group, in whole seconds: the configured one, or
+// what the provider states; nil when neither says.
+func (r *Reader) objective(it item) *time.Duration {
+	seconds, told := it.number("RPO")
+	const most = 365 * 24 * 3600
+	switch {
+	case r.c.s.RPOObjective != nil:
+		d := *r.c.s.RPOObjective
+		return &d
+	case !told || seconds == 0:
+		return nil
+	case seconds < 0 || seconds > most:
+		it.bad("RPO")
+		return nil
+	}
+	d := time.Duration(seconds) * time.Second
+	return &d
+}
+
+// counting sends decode errors where the item's other bad fields go.
+type counting struct {
+	provider.NopMeter
+	bad func(string)
+}
+
+// DecodeError counts a bad field.
+func (c counting) DecodeError(field string) { c.bad(field) }
+
+// group is a replication.Group under construction.
+type group struct {
+	replication.Group
+	status   string               // unshortened
+	from, to replication.Location // the current direction
+	told     int64                // PairNumber
+}
+
+// active is where production is. A direction between other places than the
+// group's own two decides nothing.
+func (g group) active(s side) replication.Location {
+	forward := g.from == g.Source && g.to == g.Target
+	reverse := g.from == g.Target && g.to == g.Source
+	switch {
+	case g.Source.Region == "" || g.Target.Region == "" || g.Source == g.Target || !forward && !reverse:
+		return replication.Location{}
+	case s == atSource:
+		return g.from
+	case s == atDestination:
+		return g.to
+	}
+	return replication.Location{}
+}
+
+// finish adds what the pairs tell, and the preconditions.
+func (g group) finish(pairs []pair) replication.Group {
+	synced := 0
+	var faults []string
+	if len(pairs) > 0 {
+		g.Pairs = map[string]int{}
+	}
+	for _, p := range pairs {
+		g.Pairs[p.status]++
+		if p.synced {
+			synced++
+		}
+		if p.message != "" && !slices.Contains(faults, p.message) {
+			faults = append(faults, p.message)
+		}
+	}
+	slices.Sort(faults)
+	g.Fault = short(strings.Join(faults, ", "))
+	g.Ready = g.conditions(len(pairs), synced)
+	return g.Group
+}
+
+// conditions are the provider's preconditions of a failover, as its API page
+// gives them, made stricter where the provider would accept a repeated one. How
+// old the copy may be is the rule's to say.
+func (g group) conditions(pairs, synced int) []replication.Condition {
+	lastSync := "never"
+	if !g.LastSync.IsZero() {
+		lastSync = g.LastSync.Format(time.RFC3339)
+	}
+	want := max(int64(pairs), g.told)
+	return []replication.Condition{
+		{
+			Name: "status_allows_failover", Value: orNotTold(g.RawStatus), Threshold: strings.Join(failoverStatuses, ", "),
+			OK: slices.Contains(failoverStatuses, g.status),
+		},
+		{
+			Name: "first_full_sync", Value: lastSync, Threshold: "a completed replication",
+			OK: !g.LastSync.IsZero(),
+		},
+		{
+			Name: "not_reversed", Value: fmt.Sprintf("%s to %s", orNotTold(g.from.String()), orNotTold(g.to.String())),
+			Threshold: fmt.Sprintf("%s to %s", orNotTold(g.Source.String()), orNotTold(g.Target.String())),
+			OK:        !g.Active.IsZero() && g.Active == g.Source,
+		},
+		{
+			Name: "pairs_synced", Value: fmt.Sprintf("%d of %d", synced, want), Threshold: "all, at least one",
+			OK: synced > 0 && int64(synced) == want,
+		},
+	}
+}
+
+func orNotTold(s string) string {
+	if s == "" {
+		return "not told"
+	}
+	return s
+}
+
+// short bounds a word of the provider's.
+func short(s string) string {
+	if len(s) <= maxText {
+		return strings.ToValidUTF8(s, "�")
+	}
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
+}
