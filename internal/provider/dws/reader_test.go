@@ -291,7 +291,9 @@ func TestOneBadItemLeavesTheOthers(t *testing.T) {
 			c := newCloud(t)
 			var list map[string][]any
 			decode(t, "list.json", &list)
-			list["disaster_recovery"] = slices.Insert(list["disaster_recovery"], 0, any(7), any(object{"id": true}), any(object{"id": "odd", "status": "running"}), any(object{"id": "old", "status": "deleted"}))
+			odd := maps.Clone(list["disaster_recovery"][0].(object))
+			maps.Copy(odd, object{"id": "odd", "dr_type": "region", "standby_cluster_region": "cn-east-3"})
+			list["disaster_recovery"] = slices.Insert(list["disaster_recovery"], 0, any(7), any(object{"id": true}), any(odd), any(object{"id": "old", "status": "deleted"}))
 			c.set(listPath, text(t, list))
 			c.set(strings.Replace(detailPath, drID, "odd", 1), detail)
 			l, err := reader(t, c).List(t.Context())
