@@ -38,13 +38,13 @@ type cloud struct {
 	types    []string          // content types
 }
 
-func newCloud(t testing.TB) *cloud {
-	t.Helper()
+func newCloud(tb testing.TB) *cloud {
+	tb.Helper()
 	c := &cloud{answers: map[string]string{
-		listPath: file(t, "list.json"), detailPath: file(t, "detail.json"), progressPath: file(t, "progress.json"),
+		listPath: file(tb, "list.json"), detailPath: file(tb, "detail.json"), progressPath: file(tb, "progress.json"),
 	}}
 	c.Server = httptest.NewServer(c)
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
@@ -78,16 +78,18 @@ func (c *cloud) set(path, body string) {
 // detail and of its two clusters. nil takes a field away.
 type change struct{ item, detail, primary, standby object }
 
-func (c *cloud) apply(t testing.TB, ch change) {
-	t.Helper()
+func (c *cloud) apply(tb testing.TB, ch change) {
+	tb.Helper()
 	var list map[string][]object
 	var detail map[string]object
-	decode(t, "list.json", &list)
-	decode(t, "detail.json", &detail)
+	decode(tb, "list.json", &list)
+	decode(tb, "detail.json", &detail)
 	one := detail["disaster_recovery"]
 	for _, p := range []struct{ to, from object }{
-		{list["disaster_recovery"][0], ch.item}, {one, ch.detail},
-		{one["primary_cluster"].(object), ch.primary}, {one["standby_cluster"].(object), ch.standby},
+		{list["disaster_recovery"][0], ch.item},
+		{one, ch.detail},
+		{one["primary_cluster"].(object), ch.primary},
+		{one["standby_cluster"].(object), ch.standby},
 	} {
 		for field, value := range p.from {
 			if p.to[field] = value; value == nil {
@@ -95,8 +97,8 @@ func (c *cloud) apply(t testing.TB, ch change) {
 			}
 		}
 	}
-	c.set(listPath, text(t, list))
-	c.set(detailPath, text(t, detail))
+	c.set(listPath, text(tb, list))
+	c.set(detailPath, text(tb, detail))
 }
 
 // status is a change of the status in both answers.
@@ -118,27 +120,27 @@ func (c *cloud) asked() []string {
 	return slices.Clone(c.requests)
 }
 
-func file(t testing.TB, name string) string {
-	t.Helper()
+func file(tb testing.TB, name string) string {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
 
-func decode(t testing.TB, name string, into any) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(file(t, name)), into); err != nil {
-		t.Fatal(err)
+func decode(tb testing.TB, name string, into any) {
+	tb.Helper()
+	if err := json.Unmarshal([]byte(file(tb, name)), into); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func text(t testing.TB, v any) string {
-	t.Helper()
+func text(tb testing.TB, v any) string {
+	tb.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
@@ -155,11 +157,11 @@ func settings(endpoint string) provider.Settings {
 	}
 }
 
-func reader(t testing.TB, c *cloud) provider.Reader {
-	t.Helper()
+func reader(tb testing.TB, c *cloud) provider.Reader {
+	tb.Helper()
 	r, err := dws.NewReader(settings(c.URL))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }

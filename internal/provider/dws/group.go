@@ -46,8 +46,7 @@ func (r *reader) group(seen sight) (replication.Group, error) {
 		g.State = stateOf(status, swapped(primary, standby))
 	}
 	g.Lag = lag(seen, g)
-	switch g.State {
-	case replication.Switching, replication.Reprotecting, replication.Changing:
+	if g.State == replication.Switching || g.State == replication.Reprotecting || g.State == replication.Changing {
 		g.Progress = standby.progress
 	}
 	g.Ready = ready(g, primary, standby)

@@ -63,8 +63,7 @@ func (r *reader) List(ctx context.Context) (provider.Listing, error) {
 // answered tells whether an error is the provider's answer about one item: the
 // next item may fare better. Being throttled is about all of them.
 func answered(err error) bool {
-	var refused *huawei.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*huawei.Error](err); ok {
 		return refused.Status != http.StatusTooManyRequests
 	}
 	return errors.Is(err, huawei.ErrUnreadable)

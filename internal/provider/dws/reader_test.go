@@ -1,7 +1,6 @@
 package dws_test
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -377,7 +376,7 @@ func FuzzList(f *testing.F) {
 		for path, body := range map[string]string{listPath: list, detailPath: detail, progressPath: progress} {
 			c.set(path, body)
 		}
-		l, err := r.List(context.Background())
+		l, err := r.List(t.Context())
 		if err != nil && len(l.Groups) > 0 {
 			t.Error("an incomplete poll has groups")
 		}

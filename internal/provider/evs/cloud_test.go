@@ -37,14 +37,14 @@ type cloud struct {
 	types    []string          // content types
 }
 
-func newCloud(t testing.TB) *cloud {
-	t.Helper()
+func newCloud(tb testing.TB) *cloud {
+	tb.Helper()
 	c := &cloud{answers: map[string]string{
-		pairs: file(t, "replications.json"),
+		pairs: file(tb, "replications.json"),
 	}}
-	c.setGroup(t, nil)
+	c.setGroup(tb, nil)
 	c.Server = httptest.NewServer(c)
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
@@ -76,24 +76,24 @@ func (c *cloud) set(path, body string) {
 
 // setGroup changes fields of the group, in the list and by itself; a change to
 // nil takes the field away.
-func (c *cloud) setGroup(t testing.TB, changes object) {
-	t.Helper()
-	group := items(t, "groups.json", "replication_consistency_groups")[0]
+func (c *cloud) setGroup(tb testing.TB, changes object) {
+	tb.Helper()
+	group := items(tb, "groups.json", "replication_consistency_groups")[0]
 	for field, value := range changes {
 		if group[field] = value; value == nil {
 			delete(group, field)
 		}
 	}
-	c.set(groups, text(t, object{"replication_consistency_groups": []object{group}}))
-	c.set(groups+"/"+groupID, text(t, object{"replication_consistency_group": group}))
+	c.set(groups, text(tb, object{"replication_consistency_groups": []object{group}}))
+	c.set(groups+"/"+groupID, text(tb, object{"replication_consistency_group": group}))
 }
 
 // setPairs changes fields of the first pair.
-func (c *cloud) setPairs(t testing.TB, changes object) {
-	t.Helper()
-	list := items(t, "replications.json", "replications")
+func (c *cloud) setPairs(tb testing.TB, changes object) {
+	tb.Helper()
+	list := items(tb, "replications.json", "replications")
 	maps.Copy(list[0], changes)
-	c.set(pairs, text(t, object{"replications": list}))
+	c.set(pairs, text(tb, object{"replications": list}))
 }
 
 func (c *cloud) asked() []string {
@@ -102,33 +102,33 @@ func (c *cloud) asked() []string {
 	return slices.Clone(c.requests)
 }
 
-func file(t testing.TB, name string) string {
-	t.Helper()
+func file(tb testing.TB, name string) string {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
 
-func items(t testing.TB, name, field string) []object {
-	t.Helper()
+func items(tb testing.TB, name, field string) []object {
+	tb.Helper()
 	var answer map[string]json.RawMessage
 	var list []object
-	if err := json.Unmarshal([]byte(file(t, name)), &answer); err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal([]byte(file(tb, name)), &answer); err != nil {
+		tb.Fatal(err)
 	}
 	if err := json.Unmarshal(answer[field], &list); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return list
 }
 
-func text(t testing.TB, v any) string {
-	t.Helper()
+func text(tb testing.TB, v any) string {
+	tb.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
@@ -145,11 +145,11 @@ func settings(endpoint string) provider.Settings {
 	}
 }
 
-func reader(t testing.TB, c *cloud) provider.Reader {
-	t.Helper()
+func reader(tb testing.TB, c *cloud) provider.Reader {
+	tb.Helper()
 	r, err := evs.NewReader(settings(c.URL))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }

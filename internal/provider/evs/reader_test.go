@@ -1,7 +1,6 @@
 package evs_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -263,7 +262,7 @@ func FuzzList(f *testing.F) {
 	f.Fuzz(func(t *testing.T, list, members string) {
 		c.set(groups, list)
 		c.set(pairs, members)
-		l, err := r.List(context.Background())
+		l, err := r.List(t.Context())
 		if err != nil && len(l.Groups) > 0 {
 			t.Error("an incomplete poll has groups")
 		}

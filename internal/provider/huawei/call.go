@@ -46,8 +46,12 @@ func define(r request) (fields, *def.HttpRequestDef) {
 	b := def.NewHttpRequestDefBuilder().WithMethod(r.method).WithPath(r.path).WithContentType(r.contentType).WithResponse(new(raw)).
 		WithResponseField(def.NewFieldDef().WithName("Body").WithLocationType(def.Body))
 	for _, q := range []struct{ name, tag, value string }{
-		{"Limit", "limit", f.Limit}, {"Offset", "offset", f.Offset}, {"Marker", "marker", f.Marker}, {"ID", "id", f.ID},
-		{"ServerGroup", "server_group_id", f.ServerGroup}, {"ConsistencyGroup", "replication_consistency_group_id", f.ConsistencyGroup},
+		{"Limit", "limit", f.Limit},
+		{"Offset", "offset", f.Offset},
+		{"Marker", "marker", f.Marker},
+		{"ID", "id", f.ID},
+		{"ServerGroup", "server_group_id", f.ServerGroup},
+		{"ConsistencyGroup", "replication_consistency_group_id", f.ConsistencyGroup},
 	} {
 		if q.value != "" {
 			b.WithRequestField(def.NewFieldDef().WithName(q.name).WithJsonTag(q.tag).WithLocationType(def.Query))

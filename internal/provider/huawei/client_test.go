@@ -308,12 +308,12 @@ func FuzzErrorBody(f *testing.F) {
 		}
 		status.Store(int64(s))
 		body.Store(text)
-		_, err := get(context.Background(), cl)
+		_, err := get(t.Context(), cl)
 		var e *huawei.Error
 		if !errors.As(err, &e) || e.Status != s || strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 2000 {
 			t.Errorf("%d %q: %v", s, text, err)
 		}
-		r := cl.Act(context.Background(), action(), nil)
+		r := cl.Act(t.Context(), action(), nil)
 		if r.Err == nil || r.Outcome == "accepted" || r.Outcome == "not_sent" || (s >= 500 && r.Outcome != "unknown") {
 			t.Errorf("%d %q: %+v", s, text, r)
 		}

@@ -3,6 +3,7 @@ package huawei
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/drwatch/drwatch/internal/replication"
@@ -81,10 +82,8 @@ func (ps Pairs) ByStatus() map[string]int {
 // Any tells whether one of the pairs has one of the statuses.
 func (ps Pairs) Any(statuses ...string) bool {
 	for _, p := range ps.List {
-		for _, s := range statuses {
-			if p.Status == s {
-				return true
-			}
+		if slices.Contains(statuses, p.Status) {
+			return true
 		}
 	}
 	return false

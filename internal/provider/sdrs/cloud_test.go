@@ -37,16 +37,16 @@ type cloud struct {
 	types    []string          // content types
 }
 
-func newCloud(t testing.TB) *cloud {
-	t.Helper()
+func newCloud(tb testing.TB) *cloud {
+	tb.Helper()
 	c := &cloud{answers: map[string]string{
-		base + "/server-groups":       file(t, "groups.json"),
-		base + "/replications":        file(t, "replications.json"),
-		base + "/protected-instances": file(t, "instances.json"),
+		base + "/server-groups":       file(tb, "groups.json"),
+		base + "/replications":        file(tb, "replications.json"),
+		base + "/protected-instances": file(tb, "instances.json"),
 	}}
-	c.setGroup(t, nil)
+	c.setGroup(tb, nil)
 	c.Server = httptest.NewServer(c)
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
@@ -77,20 +77,20 @@ func (c *cloud) set(path, body string) {
 }
 
 // setGroup changes fields of the group, in the list and by itself.
-func (c *cloud) setGroup(t testing.TB, changes object) {
-	t.Helper()
-	group := items(t, "groups.json", "server_groups")[0]
+func (c *cloud) setGroup(tb testing.TB, changes object) {
+	tb.Helper()
+	group := items(tb, "groups.json", "server_groups")[0]
 	maps.Copy(group, changes)
-	c.set(base+"/server-groups", text(t, object{"server_groups": []object{group}}))
-	c.set(base+"/server-groups/"+groupID, text(t, object{"server_group": group}))
+	c.set(base+"/server-groups", text(tb, object{"server_groups": []object{group}}))
+	c.set(base+"/server-groups/"+groupID, text(tb, object{"server_group": group}))
 }
 
 // setPairs changes fields of the first pair.
-func (c *cloud) setPairs(t testing.TB, changes object) {
-	t.Helper()
-	pairs := items(t, "replications.json", "replications")
+func (c *cloud) setPairs(tb testing.TB, changes object) {
+	tb.Helper()
+	pairs := items(tb, "replications.json", "replications")
 	maps.Copy(pairs[0], changes)
-	c.set(base+"/replications", text(t, object{"replications": pairs}))
+	c.set(base+"/replications", text(tb, object{"replications": pairs}))
 }
 
 func (c *cloud) asked() []string {
@@ -99,33 +99,33 @@ func (c *cloud) asked() []string {
 	return slices.Clone(c.requests)
 }
 
-func file(t testing.TB, name string) string {
-	t.Helper()
+func file(tb testing.TB, name string) string {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
 
-func items(t testing.TB, name, field string) []object {
-	t.Helper()
+func items(tb testing.TB, name, field string) []object {
+	tb.Helper()
 	var answer map[string]json.RawMessage
 	var list []object
-	if err := json.Unmarshal([]byte(file(t, name)), &answer); err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal([]byte(file(tb, name)), &answer); err != nil {
+		tb.Fatal(err)
 	}
 	if err := json.Unmarshal(answer[field], &list); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return list
 }
 
-func text(t testing.TB, v any) string {
-	t.Helper()
+func text(tb testing.TB, v any) string {
+	tb.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
@@ -142,11 +142,11 @@ func settings(endpoint string) provider.Settings {
 	}
 }
 
-func reader(t testing.TB, c *cloud) provider.Reader {
-	t.Helper()
+func reader(tb testing.TB, c *cloud) provider.Reader {
+	tb.Helper()
 	r, err := sdrs.NewReader(settings(c.URL))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }

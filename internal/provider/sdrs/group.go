@@ -112,11 +112,11 @@ func stateOf(status, copying string, pairs huawei.Pairs) replication.State {
 // progressOf is the group's own while an operation runs, and that of its
 // copying pairs otherwise; a finished operation's number means nothing.
 func progressOf(state replication.State, o huawei.Object, pairs huawei.Pairs) *float64 {
-	switch state {
-	case replication.Switching, replication.Reprotecting, replication.Changing:
-		return o.Ratio("progress")
-	case replication.Syncing:
+	if state == replication.Syncing {
 		return pairs.CopyProgress()
+	}
+	if state == replication.Switching || state == replication.Reprotecting || state == replication.Changing {
+		return o.Ratio("progress")
 	}
 	return nil
 }

@@ -93,22 +93,24 @@ func subFailures(o huawei.Object) string {
 		entities.Note("sub_jobs")
 		return ""
 	}
-	text := ""
+	var text strings.Builder
 	for _, sub := range subs {
-		if sub.Text("status") != "FAIL" {
-			continue
+		if sub.Text("status") == "FAIL" {
+			text.WriteString("; " + sub.Text("job_type") + resource(sub.Object) + failure(sub.Object))
 		}
-		text += "; " + sub.Text("job_type")
-		if of, ok := sub.Child("entities"); ok {
-			for _, field := range []string{"replication_pair_id", "protected_instance_id"} {
-				if id := of.Text(field); id != "" {
-					text += " " + id
-				}
-			}
-		}
-		text += failure(sub.Object)
 	}
-	return text
+	return text.String()
+}
+
+// resource is what a part of a job was about.
+func resource(o huawei.Object) string {
+	of, _ := o.Child("entities")
+	for _, field := range []string{"replication_pair_id", "protected_instance_id"} {
+		if id := of.Text(field); id != "" {
+			return " " + id
+		}
+	}
+	return ""
 }
 
 // detail adds what the group shows to what the job says.

@@ -1,7 +1,6 @@
 package sdrs_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -330,7 +329,7 @@ func FuzzList(f *testing.F) {
 		c.set(base+"/server-groups", groups)
 		c.set(base+"/replications", pairs)
 		c.set(base+"/protected-instances", instances)
-		l, err := r.List(context.Background())
+		l, err := r.List(t.Context())
 		if err != nil && len(l.Groups) > 0 {
 			t.Error("an incomplete poll has groups")
 		}
@@ -364,7 +363,7 @@ func FuzzJob(f *testing.F) {
 	r := reader(f, c)
 	f.Fuzz(func(t *testing.T, job string) {
 		c.set(base+"/jobs/"+jobID, job)
-		p, err := r.Track(context.Background(), groupID, jobID)
+		p, err := r.Track(t.Context(), groupID, jobID)
 		if p.Job != provider.JobNone && (err != nil || !strings.Contains(job, "status")) {
 			t.Errorf("job %q of %q (%v)", p.Job, job, err)
 		}
