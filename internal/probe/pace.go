@@ -2,6 +2,9 @@ package probe
 
 import "time"
 
+// remembered is how many rounds Pace.Rounds tells of.
+const remembered = 5
+
 // catchUp is how many rounds must be on time again after a gap (protocol §1).
 const catchUp = 3
 
@@ -13,6 +16,7 @@ type Pace struct {
 	Last     time.Time     // start of the last round; of the loop, before its first round
 	Gap      time.Duration // between the starts of the last two rounds
 	Behind   int           // rounds that must still be on time until the loop counts as on time
+	Rounds   []time.Time   // ends of the newest rounds with a result, oldest first, at most five
 	Untried  int64         // rounds without a result: earlier tries still hang, or the process stood still
 }
 
@@ -32,6 +36,11 @@ func (p *Pace) round(now time.Time) {
 	case p.Behind > 0:
 		p.Behind--
 	}
+}
+
+// ended notes that the round under way gave a result.
+func (p *Pace) ended(now time.Time) {
+	p.Rounds = append(p.Rounds[max(0, len(p.Rounds)-remembered+1):len(p.Rounds):len(p.Rounds)], now)
 }
 
 // lost notes that the round under way gives no result.

@@ -30,9 +30,9 @@ func first(t *testing.T, target string, m config.Module) probe.Result {
 	results := make(chan probe.Result, 1)
 	r, err := probe.New(probe.Options{
 		Now: time.Now, Int64N: func(int64) int64 { return 0 }, Logger: slog.New(slog.DiscardHandler),
-		Report: func(res probe.Result) {
+		Report: func(s probe.Sighting) {
 			select {
-			case results <- res:
+			case results <- s.Result:
 			default:
 			}
 		},

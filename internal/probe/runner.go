@@ -20,12 +20,15 @@ type Options struct {
 	Now    func() time.Time
 	Int64N func(n int64) int64 // a random number in [0, n), for jitter; called by one goroutine at a time
 	Logger *slog.Logger
-	// Report is told every result, by the probe's own goroutine and in the order
-	// of its rounds. While it runs, the probe waits.
-	Report func(Result)
+	// Report is told every result with the spec it was found by, by the probe's own
+	// goroutine and in the order of its rounds. While it runs, the probe waits.
+	Report func(Sighting)
 	// Probers by the name that a module gives; nil means blackbox_exporter's.
-	Probers map[string]prober.ProbeFn
+	Probers Probers
 }
+
+// Probers are the ways to probe, by the name that a module gives.
+type Probers = map[string]prober.ProbeFn
 
 // Runner runs the probes, each in its own loop. Its methods are safe for
 // concurrent use.
@@ -35,7 +38,8 @@ type Runner struct {
 	tries sync.WaitGroup
 
 	mu    sync.Mutex
-	ctx   context.Context // of Run, nil when it does not run
+	ctx   context.Context // of Run, nil before it
+	over  bool            // Run waits for its end
 	tasks map[ID]*task
 }
 
@@ -78,6 +82,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.mu.Unlock()
 
 	<-ctx.Done()
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
 	r.loops.Wait()
 	returned := make(chan struct{})
 	go func() { r.tries.Wait(); close(returned) }()
@@ -89,12 +96,16 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
+// Check finds every mistake in the specs at once: Update takes over what Check
+// finds right.
+func (r *Runner) Check(specs []Spec) error { return check(specs, r.o.Probers) }
+
 // Update makes specs the probes that run. A probe that is the same as before
 // goes on undisturbed; one that changed is started anew and keeps its pace.
 // After Update, no result of a probe as it was before is reported. Specs with a
 // mistake change nothing. Report must not call Update.
 func (r *Runner) Update(specs []Spec) error {
-	if err := check(specs, r.o.Probers); err != nil {
+	if err := r.Check(specs); err != nil {
 		return fmt.Errorf("probes not taken over: %w", err)
 	}
 	r.mu.Lock()
@@ -144,7 +155,7 @@ func (r *Runner) task(s Spec, before *task) *task {
 		t.first = time.Duration(r.o.Int64N(int64(s.Interval)))
 		return t
 	}
-	t.pace.Behind, t.pace.Untried = before.pace.Behind, before.pace.Untried
+	t.pace.Behind, t.pace.Untried, t.pace.Rounds = before.pace.Behind, before.pace.Untried, before.pace.Rounds
 	if before.ended != nil {
 		t.pace.Last = before.pace.Last
 	}
@@ -154,7 +165,7 @@ func (r *Runner) task(s Spec, before *task) *task {
 
 // start runs the task's loop if the runner runs. r.mu is held.
 func (r *Runner) start(t *task) {
-	if r.ctx == nil || r.ctx.Err() != nil {
+	if r.ctx == nil || r.over {
 		return
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
@@ -203,13 +214,17 @@ func (r *Runner) round(ctx context.Context, t *task) {
 	t.pace.round(r.o.Now())
 	t.mu.Unlock()
 	res, ok := r.try(ctx, t)
-	switch {
-	case ctx.Err() != nil: // stopped, not failed
-	case ok:
-		r.o.Report(res)
-	default:
-		t.mu.Lock()
+	if ctx.Err() != nil {
+		return // stopped, not failed
+	}
+	t.mu.Lock()
+	if ok {
+		t.pace.ended(res.At)
+	} else {
 		t.pace.lost()
-		t.mu.Unlock()
+	}
+	t.mu.Unlock()
+	if ok {
+		r.o.Report(Sighting{Spec: t.spec, Result: res})
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/blackbox_exporter/config"
-	"github.com/prometheus/blackbox_exporter/prober"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/drwatch/drwatch/internal/probe"
@@ -48,12 +47,12 @@ func newBench(t *testing.T, fn func(ctx context.Context, b *bench, target string
 	b := &bench{}
 	r, err := probe.New(probe.Options{
 		Now: b.now, Int64N: func(n int64) int64 { return b.jitter % n }, Logger: slog.New(slog.DiscardHandler),
-		Report: func(res probe.Result) {
+		Report: func(s probe.Sighting) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.results = append(b.results, res)
+			b.results = append(b.results, s.Result)
 		},
-		Probers: map[string]prober.ProbeFn{"fake": func(ctx context.Context, target string, _ config.Module, reg *prometheus.Registry, log *slog.Logger) bool {
+		Probers: probe.Probers{"fake": func(ctx context.Context, target string, _ config.Module, reg *prometheus.Registry, log *slog.Logger) bool {
 			reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "only_once_per_registry"}))
 			log.Error("Said by the prober", "err", "because", "body", "hidden")
 			return fn(ctx, b, target)
@@ -98,7 +97,7 @@ func TestRoundsComeOnTheirInterval(t *testing.T) {
 				t.Errorf("round %d: %+v, want a success at %s", i, r, want)
 			}
 		}
-		if p := b.Pace()[0]; p.Stalled(time.Now()) || p.Gap != 5*time.Second {
+		if p := b.Pace()[0]; p.Stalled(time.Now()) || p.Gap != 5*time.Second || len(p.Rounds) != 4 || p.Rounds[3].Sub(p.Rounds[0]) != 15*time.Second {
 			t.Errorf("pace %+v, want rounds of 5s on time", p)
 		}
 	})

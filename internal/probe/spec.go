@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/prometheus/blackbox_exporter/config"
-	"github.com/prometheus/blackbox_exporter/prober"
 )
 
 // Spec is one probe: what to try, how, and how often.
@@ -55,7 +54,7 @@ type Result struct {
 func (r Result) ID() ID { return ID{Site: r.Site, Name: r.Probe} }
 
 // check finds every mistake in the specs at once.
-func check(specs []Spec, probers map[string]prober.ProbeFn) error {
+func check(specs []Spec, probers Probers) error {
 	var errs []error
 	seen := make(map[ID]bool, len(specs))
 	for _, s := range specs {

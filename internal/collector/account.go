@@ -1,0 +1,181 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/provider"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// account is one account with its loop and its last good state. Its settings
+// never change; Update makes a new one that inherits the rest.
+type account struct {
+	settings AccountSettings
+	filter   filter
+	main     *endpoint
+	fallback *endpoint          // nil when there is none
+	cancel   context.CancelFunc // nil when its loop never ran
+
+	// Under Collector.mu:
+	polls  *distribution
+	listed []replication.Group // of the last complete poll, before the filters
+	state  Account
+}
+
+// The sources of an account's samples: its groups only speak when a poll was
+// complete, its own health after each one.
+func groupsSource(account string) string  { return "groups/" + account }
+func accountSource(account string) string { return "account/" + account }
+
+// replaceAccounts makes accounts of the settings, and starts their loops.
+// c.mu is held.
+func (c *Collector) replaceAccounts(settings []AccountSettings, now time.Time) error {
+	old := map[string]*account{}
+	for _, a := range c.accounts {
+		old[a.settings.Name] = a
+		if a.cancel != nil {
+			a.cancel()
+		}
+	}
+	c.accounts = nil
+	for _, s := range settings {
+		f, err := newFilter(s.Include, s.Exclude)
+		if err != nil {
+			return err // cannot be: the settings were checked
+		}
+		a := &account{settings: s, filter: f, main: &endpoint{reader: s.Reader}, polls: newDistribution(pollBounds)}
+		if s.Fallback != nil {
+			a.fallback = &endpoint{reader: s.Fallback}
+		}
+		if was := old[s.Name]; was != nil && was.settings.Provider == s.Provider {
+			a.polls, a.listed, a.state = was.polls, was.listed, was.state
+			delete(old, s.Name)
+		}
+		a.state.Name, a.state.Provider, a.state.PollInterval, a.state.meter = s.Name, s.Provider, s.PollInterval, c.meter(s.Name)
+		c.accounts = append(c.accounts, a)
+		c.start(a)
+	}
+	for name := range old {
+		c.feed.end(groupsSource(name), now)
+		c.feed.end(accountSource(name), now)
+	}
+	c.forget()
+	return nil
+}
+
+// forget drops the meters and the whereabouts of accounts that left.
+func (c *Collector) forget() {
+	here := map[string]bool{}
+	for _, a := range c.accounts {
+		here[a.settings.Name] = true
+	}
+	for name := range c.meters {
+		if !here[name] {
+			delete(c.meters, name)
+		}
+	}
+	for key, w := range c.known {
+		if !here[w.account] {
+			delete(c.known, key)
+		}
+	}
+}
+
+// start runs the account's loop if the collector runs. c.mu is held.
+func (c *Collector) start(a *account) {
+	if c.ctx == nil || c.over {
+		return
+	}
+	ctx, cancel := context.WithCancel(c.ctx)
+	a.cancel = cancel
+	c.loops.Go(func() {
+		defer cancel()
+		c.polling(ctx, a)
+	})
+}
+
+// polling polls the account, the first time within a second, and then every
+// interval less up to a tenth, so that accounts do not march in step. A poll
+// never waits for another account, nor two of one account for each other.
+func (c *Collector) polling(ctx context.Context, a *account) {
+	interval := a.settings.PollInterval
+	spread := interval / 10
+	timer := time.NewTimer(c.jitter(min(spread, time.Second)))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		started := c.o.Now()
+		c.poll(ctx, a, started)
+		timer.Reset(max(spread, interval-c.jitter(spread)-c.o.Now().Sub(started)))
+	}
+}
+
+// jitter is a random time below most.
+func (c *Collector) jitter(most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
+	}
+	return time.Duration(c.o.Int64N(int64(most)))
+}
+
+// poll lists the account once and keeps what it found.
+func (c *Collector) poll(ctx context.Context, a *account, started time.Time) {
+	listing, other, err := ask(ctx, c, a, func(ctx context.Context, r provider.Reader) (provider.Listing, error) {
+		return r.List(ctx)
+	})
+	c.mu.Lock()
+	if ctx.Err() != nil || !slices.Contains(c.accounts, a) { // stopped or replaced meanwhile
+		c.mu.Unlock()
+		return
+	}
+	now := c.o.Now()
+	wasUp := a.state.Up
+	a.polled(started, now, listing, other, err)
+	var moves []Move
+	if err == nil {
+		moves = c.merge(now)
+		c.feedGroups(a, now)
+	}
+	c.publish(now)
+	c.feed.append(accountSource(a.settings.Name), now, a.settings.PollInterval, a.state.samples())
+	c.mu.Unlock()
+	c.logPoll(a.settings.Name, wasUp, other, listing.Bad, err)
+	c.tell(moves)
+}
+
+// polled notes the end of a poll. An error keeps the last good state.
+func (a *account) polled(started, now time.Time, listing provider.Listing, other bool, err error) {
+	s := &a.state
+	s.Tried, s.LastTry, s.Duration = true, now, now.Sub(started)
+	a.polls.observe(s.Duration.Seconds())
+	s.polls = a.polls.histogram()
+	s.Up, s.Error = err == nil, ""
+	if err != nil {
+		s.Error = oneLine(err.Error())
+		return
+	}
+	s.LastSuccess, s.Fallback, s.Bad = now, other, listing.Bad
+	a.listed = listing.Groups
+}
+
+func (c *Collector) logPoll(name string, wasUp, other bool, bad map[string]int, err error) {
+	log := c.o.Logger.With("account", name)
+	switch {
+	case err != nil:
+		log.Warn("poll is not complete, the last good state stays", "err", oneLine(err.Error()))
+	case !wasUp && other:
+		log.Warn("account answers by its other endpoint only")
+	case !wasUp:
+		log.Info("account answers")
+	}
+	if len(bad) > 0 {
+		log.Warn("parts of the answer could not be read", "fields", fmt.Sprint(bad))
+	}
+}

@@ -1,0 +1,151 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/provider"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+const (
+	// maxOverdue bounds the calls to one endpoint that did not return although
+	// their context had ended. With that many, it is not asked.
+	maxOverdue = 3
+	// linger is how long a call whose context has ended may take to say so in its
+	// own words.
+	linger = 250 * time.Millisecond
+	// maxError bounds the text of an error in the snapshot, in bytes.
+	maxError = 500
+)
+
+// endpoint is one way to an account's groups.
+type endpoint struct {
+	reader  provider.Reader
+	overdue atomic.Int32
+}
+
+// Read reads one group afresh, through the account that holds it: its reader
+// first, its fallback when that does not answer. Group.Account names the
+// account that may act on the group. The snapshot stays as it is. The error is
+// provider.ErrNotFound when the endpoint that answered first, or no account,
+// knows the group.
+func (c *Collector) Read(ctx context.Context, key replication.GroupKey) (replication.Group, error) {
+	a, err := c.holder(key)
+	if err != nil {
+		return replication.Group{}, err
+	}
+	g, _, err := ask(ctx, c, a, func(ctx context.Context, r provider.Reader) (replication.Group, error) {
+		return r.Read(ctx, key.ID)
+	})
+	if err != nil {
+		return replication.Group{}, fmt.Errorf("reading group %s through account %s: %w", key, a.settings.Name, err)
+	}
+	g.Account = a.settings.Name
+	return g, nil
+}
+
+// Track looks at a failover under way, by the same ways as Read.
+func (c *Collector) Track(ctx context.Context, key replication.GroupKey, jobID string) (provider.Progress, error) {
+	a, err := c.holder(key)
+	if err != nil {
+		return provider.Progress{}, err
+	}
+	p, _, err := ask(ctx, c, a, func(ctx context.Context, r provider.Reader) (provider.Progress, error) {
+		return r.Track(ctx, key.ID, jobID)
+	})
+	if err != nil {
+		return provider.Progress{}, fmt.Errorf("tracking group %s through account %s: %w", key, a.settings.Name, err)
+	}
+	p.Group.Account = a.settings.Name
+	return p, nil
+}
+
+// holder is the account that holds a group, or held it last.
+func (c *Collector) holder(key replication.GroupKey) (*account, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := c.known[key].account
+	for _, a := range c.accounts {
+		if a.settings.Name == name {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("group %s: no account lists it: %w", key, provider.ErrNotFound)
+}
+
+// ask asks the account's reader, and its fallback when that does not answer;
+// that the provider does not know something is an answer. It tells whether the
+// answer is the fallback's.
+func ask[T any](ctx context.Context, c *Collector, a *account, question func(context.Context, provider.Reader) (T, error)) (T, bool, error) {
+	timeout := a.settings.PollTimeout
+	if deadline, ok := ctx.Deadline(); ok && a.fallback != nil {
+		timeout = min(timeout, deadline.Sub(c.o.Now())/2) // leave the fallback its half
+	}
+	v, err := askOne(ctx, c.o.Logger, a.main, timeout, question)
+	if err == nil || a.fallback == nil || errors.Is(err, provider.ErrNotFound) || ctx.Err() != nil {
+		return v, false, err
+	}
+	w, err2 := askOne(ctx, c.o.Logger, a.fallback, a.settings.PollTimeout, question)
+	if err2 != nil {
+		// The second only as text: that the other end does not know the group says
+		// little while the first is silent.
+		return v, false, fmt.Errorf("%w; and from the other endpoint: %s", err, err2)
+	}
+	return w, true, nil
+}
+
+// askOne asks one endpoint. Neither a reader that hangs nor one that panics
+// harms more than its own question.
+func askOne[T any](ctx context.Context, log *slog.Logger, e *endpoint, timeout time.Duration, question func(context.Context, provider.Reader) (T, error)) (T, error) {
+	var none T
+	if n := e.overdue.Load(); n >= maxOverdue {
+		return none, fmt.Errorf("not asked: %d earlier questions still hang", n)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		var got answer
+		defer func() { answers <- got }()
+		defer func() {
+			if v := recover(); v != nil {
+				log.Error("reader panicked", "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+				got = answer{err: fmt.Errorf("the reader panicked (%T)", v)}
+			}
+		}()
+		got.value, got.err = question(ctx, e.reader)
+	}()
+	select {
+	case got := <-answers:
+		return got.value, got.err
+	case <-ctx.Done():
+	}
+	select {
+	case got := <-answers:
+		return got.value, got.err
+	case <-time.After(linger):
+	}
+	e.overdue.Add(1)
+	go func() { <-answers; e.overdue.Add(-1) }()
+	return none, fmt.Errorf("no answer within %s: %w", timeout, context.Cause(ctx))
+}
+
+// oneLine makes a bounded line of valid text.
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+	if len(s) > maxError {
+		s = strings.ToValidUTF8(s[:maxError-len("…")], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,207 @@
+package collector_test
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/drwatch/drwatch/internal/collector"
+	"github.com/drwatch/drwatch/internal/probe"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// furnished is a house with everything a metric can tell of.
+func furnished(t *testing.T, h *house) {
+	t.Helper()
+	m := h.NewMeter("hw")
+	m.Request("ListGroups", "200", 70*time.Millisecond)
+	m.Request("ListGroups", "200", 3*time.Second)
+	m.Request("ListGroups", "error", time.Minute)
+	m.Throttled("ListGroups")
+	m.DecodeError("replication_pairs")
+	m.ClockSkew(-1500 * time.Millisecond)
+	garbled := plainGroup("g2")
+	garbled.Name, garbled.Target, garbled.State = "caf\xe9", replication.Location{Region: "mars"}, "no such state"
+	s := only(
+		account("hw", &reader{groups: []replication.Group{fullGroup("g1"), garbled}}),
+		account("silent", &reader{err: fmt.Errorf("HTTP 401")}),
+	)
+	s.References = []probe.Spec{spec("", "resolver")}
+	h.set("az-b/vip", true)
+	h.run(t, s)
+	after(time.Second)
+}
+
+func registry(t *testing.T, h *house) *prometheus.Registry {
+	t.Helper()
+	reg := prometheus.NewPedanticRegistry()
+	if err := reg.Register(h.Metrics()); err != nil {
+		t.Fatal(err)
+	}
+	return reg
+}
+
+func TestMetricsGolden(t *testing.T) {
+	virtual(t, func(t *testing.T, h *house) {
+		furnished(t, h)
+		reg := registry(t, h)
+		const golden = "testdata/metrics.prom"
+		if *update {
+			w := httptest.NewRecorder()
+			promhttp.HandlerFor(reg, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+			if err := os.WriteFile(golden, w.Body.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.Open(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer want.Close()
+		if err := testutil.GatherAndCompare(reg, want); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestMetricsLint(t *testing.T) {
+	virtual(t, func(t *testing.T, h *house) {
+		furnished(t, h)
+		problems, err := testutil.GatherAndLint(registry(t, h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range problems {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	})
+}
+
+// What PromQL sees is what /metrics shows: same names, labels and values.
+func TestSeriesAreTheMetrics(t *testing.T) {
+	virtual(t, func(t *testing.T, h *house) {
+		furnished(t, h)
+		families, err := registry(t, h).Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := map[string]float64{}
+		for _, f := range families {
+			for _, m := range f.Metric {
+				flatten(shown, f.GetName(), m)
+			}
+		}
+		fed := h.series.all()
+		for name, v := range shown {
+			if got, ok := fed[name]; !ok || got != v {
+				t.Errorf("%s is %v on /metrics, and %v (%t) in the series", name, v, got, ok)
+			}
+		}
+		if len(fed) != len(shown) || len(fed) < 60 {
+			t.Errorf("%d series, %d on /metrics", len(fed), len(shown))
+		}
+	})
+}
+
+// flatten writes a metric as the series it is in Prometheus.
+func flatten(into map[string]float64, name string, m *dto.Metric) {
+	var pairs []string
+	for _, l := range m.Label {
+		if l.GetValue() != "" {
+			pairs = append(pairs, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
+		}
+	}
+	text := func(name string, more ...string) string {
+		all := slices.Sorted(slices.Values(append(slices.Clone(pairs), more...)))
+		return fmt.Sprintf("{%s}", strings.Join(append([]string{fmt.Sprintf("__name__=%q", name)}, all...), ", "))
+	}
+	switch {
+	case m.Gauge != nil:
+		into[text(name)] = m.Gauge.GetValue()
+	case m.Counter != nil:
+		into[text(name)] = m.Counter.GetValue()
+	case m.Histogram != nil:
+		into[text(name+"_count")] = float64(m.Histogram.GetSampleCount())
+		into[text(name+"_sum")] = m.Histogram.GetSampleSum()
+		into[text(name+"_bucket", `le="+Inf"`)] = float64(m.Histogram.GetSampleCount())
+		for _, b := range m.Histogram.Bucket {
+			if !math.IsInf(b.GetUpperBound(), 1) {
+				into[text(name+"_bucket", fmt.Sprintf("le=%q", fmt.Sprint(b.GetUpperBound())))] = float64(b.GetCumulativeCount())
+			}
+		}
+	}
+}
+
+// /metrics shows what was polled, however long ago, and asks nobody.
+func TestScrapeCallsNobody(t *testing.T) {
+	virtual(t, func(t *testing.T, h *house) {
+		r := &reader{groups: []replication.Group{plainGroup("g1")}}
+		h.run(t, only(account("hw", r)))
+		after(time.Second)
+		r.change(func(r *reader) { r.hangs = make(chan struct{}) })
+		defer close(r.hangs)
+		reg := registry(t, h)
+		for range 3 {
+			if n, err := testutil.GatherAndCount(reg, "drwatch_group_info"); n != 1 || err != nil {
+				t.Errorf("%d groups, %v", n, err)
+			}
+		}
+		if n := r.calls(); n != 1 {
+			t.Errorf("%d polls, want the first one alone", n)
+		}
+	})
+}
+
+// A table serves metrics of others too, and tells a sample that does not fit
+// instead of showing it.
+func TestTable(t *testing.T) {
+	if _, err := collector.NewTable([]collector.Metric{{Name: "a"}, {Name: "a"}}); err == nil {
+		t.Error("defined twice, and taken")
+	}
+	table, err := collector.NewTable([]collector.Metric{{Name: "drwatch_leader", Help: "Whether this observer leads."}, {Name: "drwatch_observers", Help: "Observers.", Labels: []string{"site", "state"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := []collector.Sample{{Metric: "drwatch_leader", Value: 1}, {Metric: "drwatch_observers", Labels: []string{"", "live"}, Value: 2}}
+	set, err := table.Series(good)
+	if err != nil || len(set) != 2 || set[1].Labels.String() != `{__name__="drwatch_observers", state="live"}` {
+		t.Errorf("%v, %v", set, err)
+	}
+	if err := testutil.CollectAndCompare(table.Collector(func() []collector.Sample { return good }), strings.NewReader(`
+# HELP drwatch_leader Whether this observer leads.
+# TYPE drwatch_leader gauge
+drwatch_leader 1
+# HELP drwatch_observers Observers.
+# TYPE drwatch_observers gauge
+drwatch_observers{site="",state="live"} 2
+`)); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []collector.Sample{
+		{Metric: "drwatch_unheard_of"},
+		{Metric: "drwatch_observers", Labels: []string{"az-a"}},
+		{Metric: "drwatch_leader", Histogram: &collector.Histogram{}},
+	} {
+		if set, err := table.Series([]collector.Sample{bad, good[0]}); err == nil || len(set) != 1 {
+			t.Errorf("%+v: %v, %v, want the good one and an error", bad, set, err)
+		}
+		reg := prometheus.NewRegistry()
+		reg.MustRegister(table.Collector(func() []collector.Sample { return []collector.Sample{bad} }))
+		if _, err := reg.Gather(); err == nil {
+			t.Errorf("%+v was rendered", bad)
+		}
+	}
+}
