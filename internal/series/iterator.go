@@ -49,11 +49,11 @@ func (c *cut) len() int {
 
 func (c *cut) at(i int) Point {
 	if i == len(c.points) {
-		return Point{c.silent, staleMarker}
+		return Point{c.silent, staleMarker()}
 	}
 	p := c.points[i]
-	if kindOf(p.V) == silence {
-		p.V = staleMarker
+	if k := kindOf(p.V); k == silence || k == ended {
+		p.V = staleMarker()
 	}
 	return p
 }

@@ -15,16 +15,18 @@ type Point struct {
 	V float64
 }
 
-// silentBits marks, inside the store only, a hole that came from silence: the
-// source said nothing in time. A hole that the source made itself, by leaving
-// the series out or by ending, carries value.StaleNaN. Both are read as
+// silentBits and endedBits mark, inside the store only, a hole that came from
+// silence, and one that came from the end of the source. A hole that the source
+// made by leaving the series out carries value.StaleNaN. All are read as
 // value.StaleNaN from outside.
-const silentBits uint64 = 0x7ff0000000000003
-
-var (
-	silentMarker = math.Float64frombits(silentBits)
-	staleMarker  = math.Float64frombits(value.StaleNaN)
+const (
+	silentBits uint64 = 0x7ff0000000000003
+	endedBits  uint64 = 0x7ff0000000000004
 )
+
+func silentMarker() float64 { return math.Float64frombits(silentBits) }
+func endedMarker() float64  { return math.Float64frombits(endedBits) }
+func staleMarker() float64  { return math.Float64frombits(value.StaleNaN) }
 
 type kind int
 
@@ -32,7 +34,8 @@ const (
 	number  kind = iota // a value
 	notANum             // a sample that is NaN
 	silence             // the source did not speak
-	vanish              // the source spoke without the series, or ended
+	vanish              // the source spoke without the series
+	ended               // the source ended
 )
 
 func kindOf(v float64) kind {
@@ -42,6 +45,8 @@ func kindOf(v float64) kind {
 	switch math.Float64bits(v) {
 	case silentBits:
 		return silence
+	case endedBits:
+		return ended
 	case value.StaleNaN:
 		return vanish
 	}
@@ -71,7 +76,7 @@ func (m *memSeries) add(p Point, interval int64) (gap int64, ok bool) {
 			return 0, false
 		}
 		if at, silent := m.silentFrom(p.T); silent {
-			m.points = append(m.points, Point{at, silentMarker})
+			m.points = append(m.points, Point{at, silentMarker()})
 			gap = at
 		}
 	}
@@ -81,10 +86,10 @@ func (m *memSeries) add(p Point, interval int64) (gap int64, ok bool) {
 }
 
 // silentFrom tells whether the series has nothing to say strictly before t, and
-// since when. A series that vanished is not silent: it said so.
+// since when. A series that vanished or ended is not silent: it said so.
 func (m *memSeries) silentFrom(t int64) (int64, bool) {
 	l := m.last()
-	if k := kindOf(l.V); k == vanish || k == silence {
+	if k := kindOf(l.V); k != number && k != notANum {
 		return 0, false
 	}
 	at := l.T + 2*m.interval
@@ -118,7 +123,7 @@ func (m *memSeries) at(t int64) (Point, bool) {
 	}
 	if hi == len(m.points) {
 		if at, silent := m.silentFrom(t + 1); silent {
-			return Point{at, silentMarker}, true
+			return Point{at, silentMarker()}, true
 		}
 	}
 	return m.points[hi-1], true

@@ -38,7 +38,8 @@ func (s *Store) Select(from, to int64, ms ...*labels.Matcher) []Series {
 type Coverage struct {
 	Live    int // series whose newest sample is fresh and a number
 	Missing int // series that fell silent, or are not a number
-	Gone    int // series that their source took back
+	Gone    int // series that their source left out of its newest set
+	Ended   int // series whose source has ended
 }
 
 // Coverage counts the series of a selector at t by their newest sample.
@@ -56,6 +57,8 @@ func (s *Store) Coverage(t int64, ms ...*labels.Matcher) Coverage {
 			c.Live++
 		case vanish:
 			c.Gone++
+		case ended:
+			c.Ended++
 		default:
 			c.Missing++
 		}

@@ -31,8 +31,8 @@ func (s *source) claim(m *memSeries) {
 	m.owner, m.set = s, s.set
 }
 
-// endOthers marks stale what the set left out.
-func (s *source) endOthers(seq uint64, t int64) {
+// endOthers puts a marker on what the set left out.
+func (s *source) endOthers(seq uint64, t int64, marker float64) {
 	keep := s.members[:0]
 	for _, m := range s.members {
 		switch {
@@ -40,7 +40,7 @@ func (s *source) endOthers(seq uint64, t int64) {
 		case m.set == s.set:
 			keep = append(keep, m)
 		default:
-			if gap, _ := m.add(Point{t, staleMarker}, m.interval); gap != 0 {
+			if gap, _ := m.add(Point{t, marker}, m.interval); gap != 0 {
 				s.changed(seq, gap)
 			}
 			m.set = 0

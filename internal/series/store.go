@@ -84,7 +84,7 @@ func (s *Store) Append(name string, at time.Time, interval time.Duration, sample
 		m.trim(floor)
 		src.claim(m)
 	}
-	src.endOthers(s.seq, t)
+	src.endOthers(s.seq, t, staleMarker())
 	src.changed(s.seq, t)
 	s.sweep(t)
 }
@@ -102,7 +102,7 @@ func (s *Store) EndSource(name string, at time.Time) {
 	s.seq++
 	t = max(t, src.last+1)
 	src.begin(t)
-	src.endOthers(s.seq, t)
+	src.endOthers(s.seq, t, endedMarker())
 	src.changed(s.seq, t)
 }
 

@@ -252,6 +252,13 @@ func TestViewsFillHoles(t *testing.T) {
 			}
 		})
 	}
+	s := build()
+	s.EndSource("a", at(161))
+	for sec, want := range map[float64]string{160.5: three, 161: three, 164.9: three, 165: ""} {
+		if got := query(t, s.View(series.Carry{NaN: series.Always, End: 10 * time.Second}), sec, "x"); got != want {
+			t.Errorf("not a number since 155, ended at 161, carried for 10 s: x at %v = %q, want %q", sec, got, want)
+		}
+	}
 	if got := query(t, build().View(series.Carry{Silence: series.Always}), 129, "count_over_time(x[20s])"); got != "{} 4;" {
 		t.Errorf("a range over a filled hole counts %q, want a sample each interval", got)
 	}
@@ -301,6 +308,10 @@ func TestCoverage(t *testing.T) {
 	s.Append("b", at(95), step, []series.Sample{v("silent", 1)})
 	s.Append("a", at(105), step, []series.Sample{v("live", 1), v("nan", math.NaN())})
 	if d := cmp.Diff(series.Coverage{Live: 1, Missing: 2, Gone: 1}, s.Coverage(s.Milli(at(106)), ms)); d != "" {
+		t.Error(d)
+	}
+	s.EndSource("b", at(106.5))
+	if d := cmp.Diff(series.Coverage{Live: 1, Missing: 1, Gone: 1, Ended: 1}, s.Coverage(s.Milli(at(107)), ms)); d != "" {
 		t.Error(d)
 	}
 	if d := cmp.Diff(series.Coverage{Live: 3, Missing: 1}, s.Coverage(s.Milli(at(101)), ms)); d != "" {

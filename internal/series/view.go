@@ -12,7 +12,8 @@ import (
 // "what if the missing samples were still as they last were?".
 type Carry struct {
 	Silence time.Duration // the source did not speak in time
-	Vanish  time.Duration // the source spoke without the series, or ended
+	Vanish  time.Duration // the source spoke without the series
+	End     time.Duration // the source ended
 	NaN     time.Duration // the sample is not a number
 }
 
@@ -41,7 +42,7 @@ func (c Carry) fill(m *memSeries, end int64) []Point {
 		f.point(p, next)
 	}
 	if at, silent := m.silentFrom(end + 1); silent && at > f.lastT() {
-		f.point(Point{at, silentMarker}, end+1)
+		f.point(Point{at, silentMarker()}, end+1)
 	}
 	return f.out
 }
@@ -88,7 +89,7 @@ func (f *filler) point(p Point, next int64) {
 		f.out = append(f.out, Point{t, f.number.V})
 	}
 	if limit < next {
-		f.out = append(f.out, Point{limit, staleMarker})
+		f.out = append(f.out, Point{limit, staleMarker()})
 	}
 }
 
@@ -98,6 +99,8 @@ func (f *filler) allowance(k kind) time.Duration {
 		return f.carry.Silence
 	case vanish:
 		return f.carry.Vanish
+	case ended:
+		return f.carry.End
 	}
 	return f.carry.NaN
 }
