@@ -189,8 +189,8 @@ func zapLine(line string) (slog.Level, string, bool) {
 	switch {
 	case z.Level != "warn":
 		return slog.LevelError, z.Msg, true
-	case strings.Contains(z.Msg, "http and grpc server on single port"):
-		return slog.LevelDebug, z.Msg, true // by choice: one listener, loopback only
+	case strings.Contains(z.Msg, "http and grpc server on single port"), strings.HasPrefix(z.Msg, "simple token"):
+		return slog.LevelDebug, z.Msg, true // by choice: one listener, loopback only, no users
 	}
 	return slog.LevelWarn, z.Msg, true
 }

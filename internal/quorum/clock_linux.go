@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sinceBoot is CLOCK_BOOTTIME, which goes on while the machine sleeps. Where the
+// SinceBoot is CLOCK_BOOTTIME, which goes on while the machine sleeps. Where the
 // kernel refuses it, the given clock stands in.
-func sinceBoot(now func() time.Time) func() time.Duration {
+func SinceBoot(now func() time.Time) func() time.Duration {
 	start := now()
 	return func() time.Duration {
 		var ts unix.Timespec

@@ -4,9 +4,9 @@ package quorum
 
 import "time"
 
-// sinceBoot is the given clock: its monotonic part is all there is here, and
+// SinceBoot is the given clock: its monotonic part is all there is here, and
 // the wall clock is looked at besides.
-func sinceBoot(now func() time.Time) func() time.Duration {
+func SinceBoot(now func() time.Time) func() time.Duration {
 	start := now()
 	return func() time.Duration { return now().Sub(start) }
 }

@@ -58,6 +58,9 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("coordination store in %s: %w", o.Dir, err)
 	}
 	o.Dir = dir
+	if o.Command, err = absolute(o.Command); err != nil {
+		return nil, fmt.Errorf("coordination store: %w", err)
+	}
 	seen, err := openSeen(o.Dir + ".seen.json")
 	if err != nil {
 		return nil, fmt.Errorf("coordination store: %w", err)
@@ -65,7 +68,7 @@ func Open(o Options) (*Store, error) {
 	m := newMember(o, seen)
 	s := &Store{member: m, Ledger: ledger.New(ledger.Options{
 		KV: client{m}, Leases: client{m}, Cluster: o.Cluster, Observer: o.Observer, Site: o.Site, Version: o.Version,
-		LeaseTTL: o.LeaseTTL, Now: o.Now, Boot: sinceBoot(o.Now),
+		LeaseTTL: o.LeaseTTL, Now: o.Now, Boot: SinceBoot(o.Now),
 	})}
 	m.start()
 	return s, nil
@@ -88,6 +91,19 @@ func (o *Options) check() error {
 		return fmt.Errorf("client_url %s: want http://127.0.0.1:PORT or http://[::1]:PORT, the member serves this machine only", o.ClientURL)
 	}
 	return nil
+}
+
+// absolute makes a program that is named by a relative path independent of the
+// directory that the member works in.
+func absolute(argv []string) ([]string, error) {
+	if !strings.ContainsRune(argv[0], filepath.Separator) {
+		return argv, nil
+	}
+	exe, err := filepath.Abs(argv[0])
+	if err != nil {
+		return nil, fmt.Errorf("command %s: %w", argv[0], err)
+	}
+	return append([]string{exe}, argv[1:]...), nil
 }
 
 // closeTimeout bounds how long Close waits for the store to take the lease back.
