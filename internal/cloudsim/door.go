@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,7 +68,7 @@ func (d *door) open() error {
 	if err := checkLoopback(d.address); err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", d.address)
+	ln, err := listen(d.address)
 	if err != nil {
 		return fmt.Errorf("simulated clouds: listen on %s: %w", d.address, err)
 	}
@@ -86,6 +88,29 @@ func (d *door) open() error {
 		_ = srv.Serve(ln) // always http.ErrServerClosed, by shut
 	}(d.srv, d.served)
 	return nil
+}
+
+// Ports that systems do not give to outgoing connections by default. A port
+// from there is still free when a lost site comes back.
+const (
+	firstPort = 20000
+	lastPort  = 31999
+)
+
+// listen is net.Listen, but for port 0 it takes a port that stays free while
+// nobody listens on it.
+func listen(address string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || port != "0" {
+		return net.Listen("tcp", address)
+	}
+	for range 100 {
+		n := firstPort + rand.IntN(lastPort-firstPort+1)
+		if ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(n))); err == nil {
+			return ln, nil
+		}
+	}
+	return net.Listen("tcp", address)
 }
 
 // shut refuses connections from now on, cuts the open ones and waits for their

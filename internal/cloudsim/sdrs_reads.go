@@ -193,7 +193,7 @@ func sdrsVersions(*Cloud, *request, time.Time) answer {
 	}}})
 }
 
-// The quotas of a project, as fresh projects get them times ten.
+// The quotas of the project, wide enough for a large simulation.
 const (
 	sdrsGroupQuota = 20000
 	sdrsPairQuota  = 100000

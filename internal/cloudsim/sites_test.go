@@ -147,3 +147,27 @@ func TestLoseEndpoint(t *testing.T) {
 	}
 	l.want(l.get(cloudsim.EndpointDWS, "/v2/{p}/disaster-recoveries"), 200, `{"disaster_recovery":[]}`)
 }
+
+// What cannot work without the lost site ends in the provider's error state.
+func TestOperationsThatNeedALostSiteFail(t *testing.T) {
+	l := newLab(t, nil)
+	over := must(t)(l.cloud.AddSDRS(cloudsim.SDRSGroup{Source: northA, Target: northB, AtTarget: true, Status: "failed-over", Pairs: 1}))
+	dws := must(t)(l.cloud.AddDWS(cloudsim.DWSGroup{Source: northB, Target: northA}))
+	ebs := must(t)(l.cloud.AddEBS(cloudsim.EBSGroup{Source: beijing, Target: shanghai, Pairs: 1}))
+	evs := must(t)(l.cloud.AddEVS(cloudsim.EVSGroup{Source: parisA, Target: parisB, Pairs: 1}))
+	if err := l.cloud.LoseSite("az-a", cloudsim.Loss{}); err != nil {
+		t.Fatal(err)
+	}
+	l.want(l.sdrsAct(over, `{"start-server-group":{}}`), 200, "job_id")
+	l.want(l.dwsAct(cloudsim.EndpointDWS, dws, "failover"), 200, dws)
+	l.want(l.evsAct(evs, "reverse"), 200, "")
+	l.want(l.ali(standbyEBS, "FailoverDiskReplicaGroup", "ReplicaGroupId", ebs), 200, "RequestId")
+	l.clock.move(time.Minute)
+	l.wantStatus(over, "error-reprotecting", northB)
+	l.wantStatus(dws, "abnormal", northB)
+	l.wantStatus(evs, "error_reversing", parisA)
+	l.wantStatus(ebs, "failovered", shanghai)
+	for id, n := range map[string]int{over: 0, dws: 0, evs: 0, ebs: 1} {
+		l.wantFailovers(id, n)
+	}
+}

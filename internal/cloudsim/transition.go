@@ -87,7 +87,8 @@ func (c *Cloud) finish(g *group, op *operation, now time.Time) {
 	}
 	g.running = nil
 	g.updated = now
-	if op.fate == Fails {
+	if op.fate == Fails || c.unable(g, op) {
+		op.fate = Fails
 		g.status = op.failed
 		c.endJob(g, op, now)
 		return
@@ -112,6 +113,17 @@ func (c *Cloud) finish(g *group, op *operation, now time.Time) {
 		c.log.changed(g, op, from, to, now)
 	}
 	c.feelSites(g, now)
+}
+
+// unable tells that the sites the operation needs are not up: a move needs the
+// side it moves to, and whatever is to replicate afterwards needs both.
+func (c *Cloud) unable(g *group, op *operation) bool {
+	active, standby := g.sites()
+	switch op.action {
+	case "switchover", "reprotect", "start":
+		return c.lost[active] || c.lost[standby]
+	}
+	return op.moves && c.lost[standby]
 }
 
 // unstick lets the operations end that the faults with these ids held; an empty
