@@ -133,6 +133,24 @@ func TestTransportSendsNothingAfterItReturned(t *testing.T) {
 	}
 }
 
+// A server that answers before it was asked has accepted nothing.
+func TestTransportBelievesNoAnswerToWhatWasNotSent(t *testing.T) {
+	url, received := wireServer(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+		drain(c)
+	})
+	tr := provider.NewTransport(provider.TransportOptions{Now: now, ActionTimeout: 300 * time.Millisecond})
+	block := make(chan struct{})
+	ex, _, _ := post(t.Context(), tr, provider.Op{Name: "Do", Action: true, BeforeFirstByte: func() error {
+		<-block
+		return nil
+	}}, url)
+	close(block)
+	if ex.Sent || received.Load() != 0 {
+		t.Errorf("sent %v, the server got %d bytes", ex.Sent, received.Load())
+	}
+}
+
 func TestTransportWhenTheActionGetsNoWholeAnswer(t *testing.T) {
 	refused := func() string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -156,24 +156,32 @@ func TestTransportSendsOneRequestPerCallToOneHost(t *testing.T) {
 }
 
 func TestTransportIgnoresProxiesOfTheEnvironment(t *testing.T) {
+	var hits atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer proxy.Close()
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
-		t.Setenv(name, "http://192.0.2.1:9")
+		t.Setenv(name, proxy.URL)
 	}
-	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer srv.Close()
 	tr := provider.NewTransport(provider.TransportOptions{Now: now})
-	defer tr.CloseIdleConnections()
 	for _, action := range []bool{false, true} {
-		if _, _, err := post(t.Context(), tr, provider.Op{Name: "Do", Action: action}, srv.URL); err != nil {
-			t.Error(err)
+		// A name, since Go itself exempts loopback from these variables.
+		if _, _, err := post(t.Context(), tr, provider.Op{Name: "Do", Action: action}, "http://nowhere.invalid"); err == nil {
+			t.Errorf("action %v: a host that does not exist answered", action)
 		}
+	}
+	if hits.Load() != 0 {
+		t.Errorf("the proxy saw %d requests", hits.Load())
 	}
 }
 
 func TestTransportOpensAConnectionForEachAction(t *testing.T) {
 	var mu sync.Mutex
-	opened := 0
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	opened, closing := 0, 0
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Close {
+			closing++
+		}
+	}))
 	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			mu.Lock()
@@ -203,6 +211,9 @@ func TestTransportOpensAConnectionForEachAction(t *testing.T) {
 	}
 	if got := count(true); got != 3 {
 		t.Errorf("three actions opened %d connections, want 3", got)
+	}
+	if closing != 3 {
+		t.Errorf("%d requests announced the end of their connection, want the three actions", closing)
 	}
 }
 

@@ -1,6 +1,9 @@
 package ebs_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log"
@@ -9,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,8 +41,9 @@ type cloud struct {
 	*httptest.Server
 	answers map[string]http.HandlerFunc
 
-	mu   sync.Mutex
-	seen []url.Values
+	mu       sync.Mutex
+	seen     []url.Values
+	unsigned int // requests whose signature is not right
 }
 
 func newCloud(t *testing.T, answers map[string]http.HandlerFunc) *cloud {
@@ -47,12 +52,18 @@ func newCloud(t *testing.T, answers map[string]http.HandlerFunc) *cloud {
 	c.Server = httptest.NewUnstartedServer(c)
 	c.Config.ErrorLog = log.New(io.Discard, "", 0)
 	c.Start()
-	t.Cleanup(c.Close)
+	t.Cleanup(func() {
+		c.Close()
+		if c.unsigned > 0 {
+			t.Errorf("%d requests were not signed as the RPC scheme wants", c.unsigned)
+		}
+	})
 	return c
 }
 
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
+	signed := q.Get("Signature") == signatureOf(r.Method, q)
 	q.Set("method", r.Method+" "+r.URL.Path)
 	q.Set("user-agent", r.Header.Get("User-Agent"))
 	for name := range r.Header {
@@ -62,6 +73,9 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.mu.Lock()
 	c.seen = append(c.seen, q)
+	if !signed {
+		c.unsigned++
+	}
 	c.mu.Unlock()
 	if h := c.answers[q.Get("Action")]; h != nil {
 		h(w, r)
@@ -69,6 +83,21 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusNotFound)
 	fmt.Fprint(w, `{"RequestId":"r","Code":"InvalidAction.NotFound","Message":"no such action"}`)
+}
+
+// signatureOf is the signature of Alibaba's RPC scheme, version 1.0.
+func signatureOf(method string, q url.Values) string {
+	escape := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+	var pairs []string
+	for name := range q {
+		if name != "Signature" {
+			pairs = append(pairs, escape(name)+"="+escape(q.Get(name)))
+		}
+	}
+	slices.Sort(pairs)
+	mac := hmac.New(sha1.New, []byte(secretKey+"&"))
+	_, _ = io.WriteString(mac, method+"&%2F&"+escape(strings.Join(pairs, "&")))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // asked are the requests of one operation.

@@ -91,39 +91,16 @@ func detail(g replication.Group) string {
 
 // read reads the groups and pairs that the filters select.
 func (r *Reader) read(ctx context.Context, groupFilter, pairFilter map[string]string) (provider.Listing, error) {
-	l := provider.Listing{Bad: map[string]int{}}
-	bad := func(field string) {
-		l.Bad[field]++
-		r.c.s.Meter.DecodeError(field)
-	}
-	var groups []group
-	known := map[string]bool{}
-	err := r.pages(ctx, describeGroups, "ReplicaGroups", groupFilter, func(raw json.RawMessage, readAt time.Time) {
-		if g, ok := r.parseGroup(raw, readAt, bad); ok && !known[g.Key.ID] {
-			known[g.Key.ID] = true
-			groups = append(groups, g)
-		}
-	})
-	if err != nil {
+	b := newBuilder(r)
+	if err := r.pages(ctx, describeGroups, "ReplicaGroups", groupFilter, b.addGroup); err != nil {
 		return provider.Listing{}, err
 	}
-	if len(groups) == 0 {
-		return l, nil
-	}
-	pairs, seen := map[string][]pair{}, map[string]bool{}
-	err = r.pages(ctx, describePairs, "ReplicaPairs", pairFilter, func(raw json.RawMessage, _ time.Time) {
-		if p, ok := parsePair(raw, bad); ok && !seen[p.id] {
-			seen[p.id] = true
-			pairs[p.group] = append(pairs[p.group], p)
+	if len(b.groups) > 0 {
+		if err := r.pages(ctx, describePairs, "ReplicaPairs", pairFilter, b.addPair); err != nil {
+			return provider.Listing{}, err
 		}
-	})
-	if err != nil {
-		return provider.Listing{}, err
 	}
-	for _, g := range groups {
-		l.Groups = append(l.Groups, g.finish(pairs[g.Key.ID]))
-	}
-	return l, nil
+	return b.listing(), nil
 }
 
 // pages calls op until there is no further page, and each for every item. The

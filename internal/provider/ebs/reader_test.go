@@ -271,6 +271,37 @@ func TestPairsDecideReadiness(t *testing.T) {
 	}
 }
 
+// Each precondition stands alone: with that one broken, it is the one named.
+func TestConditionsStandAlone(t *testing.T) {
+	tests := []struct{ old, new, want string }{
+		{`"Status":"normal","RPO"`, `"Status":"failovered","RPO"`, "status_allows_failover not_reversed"},
+		{`"Status":"normal","RPO"`, `"Status":"initial_syncing","RPO"`, "status_allows_failover"},
+		{`"LastRecoverPoint":1767323041,"Site"`, `"LastRecoverPoint":0,"Site"`, "first_full_sync"},
+		{`"SourceZoneId":"cn-beijing-a"`, `"SourceZoneId":"cn-beijing-c"`, "not_reversed"},
+		{`"PairNumber":2`, `"PairNumber":3`, "pairs_synced"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.new, func(t *testing.T) {
+			answers := good(t)
+			text := strings.Replace(read(t, "groups.json"), tt.old, tt.new, 1)
+			answers["DescribeDiskReplicaGroups"] = body(200, text)
+			g, err := newReader(t, newCloud(t, answers).settings()).Read(t.Context(), "pg-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var broken []string
+			for _, c := range g.Ready {
+				if !c.OK {
+					broken = append(broken, c.Name)
+				}
+			}
+			if got := strings.Join(broken, " "); got != tt.want || g.FailoverReady() {
+				t.Errorf("broken: %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestListPages(t *testing.T) {
 	item := `{"ReplicaGroupId":"pg-%s"}`
 	paged := func(w http.ResponseWriter, r *http.Request) {
@@ -325,6 +356,9 @@ func TestListRefusesWhatIsNoAnswer(t *testing.T) {
 				t.Fatalf("List = %+v, %v", l, err)
 			}
 			secretsIn(t, err.Error())
+			if name == "a repeated page token" && len(c.asked("DescribeDiskReplicaGroups")) != 2 {
+				t.Errorf("asked %d times for the same page", len(c.asked("DescribeDiskReplicaGroups")))
+			}
 			if _, err := newReader(t, c.settings()).Read(t.Context(), "pg-1"); err == nil || errors.Is(err, provider.ErrNotFound) {
 				t.Errorf("Read: %v", err)
 			}
@@ -415,19 +449,13 @@ func FuzzList(f *testing.F) {
 	groups, pairs := read(f, "groups.json"), read(f, "pairs.json")
 	f.Add(groups, pairs)
 	f.Add(`{"ReplicaGroups":[{"ReplicaGroupId":"pg-1","Status":null,"LastRecoverPoint":"1e9"}]}`, `{"ReplicaPairs":[null,1,{}]}`)
-	answers := map[string]string{}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, answers[r.URL.Query().Get("Action")])
-	}))
-	f.Cleanup(srv.Close)
-	r, err := ebs.NewReader((&cloud{Server: srv}).settings())
+	r, err := ebs.NewReader((&cloud{Server: &httptest.Server{URL: "https://127.0.0.1"}}).settings())
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, groups, pairs string) {
-		answers = map[string]string{"DescribeDiskReplicaGroups": groups, "DescribeDiskReplicaPairs": pairs}
-		l, err := r.List(t.Context())
-		if err != nil {
+		l, ok := ebs.Decode(r, at, []byte(groups), []byte(pairs))
+		if !ok {
 			return
 		}
 		for _, g := range l.Groups {

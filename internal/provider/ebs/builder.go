@@ -1,0 +1,51 @@
+package ebs
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/provider"
+)
+
+// builder makes a Listing of the items of both lists. A page boundary that
+// moves while it is read can tell an item twice: each id counts once.
+type builder struct {
+	r      *Reader
+	bad    map[string]int
+	groups []group
+	known  map[string]bool   // group ids
+	pairs  map[string][]pair // by group
+	seen   map[string]bool   // pair ids
+}
+
+func newBuilder(r *Reader) *builder {
+	return &builder{r: r, bad: map[string]int{}, known: map[string]bool{}, pairs: map[string][]pair{}, seen: map[string]bool{}}
+}
+
+// count notes a field that could not be read.
+func (b *builder) count(field string) {
+	b.bad[field]++
+	b.r.c.s.Meter.DecodeError(field)
+}
+
+func (b *builder) addGroup(raw json.RawMessage, readAt time.Time) {
+	if g, ok := b.r.parseGroup(raw, readAt, b.count); ok && !b.known[g.Key.ID] {
+		b.known[g.Key.ID] = true
+		b.groups = append(b.groups, g)
+	}
+}
+
+func (b *builder) addPair(raw json.RawMessage, _ time.Time) {
+	if p, ok := parsePair(raw, b.count); ok && !b.seen[p.id] {
+		b.seen[p.id] = true
+		b.pairs[p.group] = append(b.pairs[p.group], p)
+	}
+}
+
+func (b *builder) listing() provider.Listing {
+	l := provider.Listing{Bad: b.bad}
+	for _, g := range b.groups {
+		l.Groups = append(l.Groups, g.finish(b.pairs[g.Key.ID]))
+	}
+	return l
+}
