@@ -223,3 +223,23 @@ func TestUpdateRefusesMistakesWhole(t *testing.T) {
 		}
 	})
 }
+
+// What a replaced reader answers late is not taken for the new one's.
+func TestLateAnswerOfAReplacedReader(t *testing.T) {
+	virtual(t, func(t *testing.T, h *house) {
+		old := &reader{groups: []replication.Group{plainGroup("old")}, hangs: make(chan struct{})}
+		h.run(t, only(account("hw", old)))
+		after(time.Second)
+		if err := h.Update(only(account("hw", &reader{groups: []replication.Group{plainGroup("new")}}))); err != nil {
+			t.Fatal(err)
+		}
+		close(old.hangs)
+		after(time.Second)
+		if diff := cmp.Diff(map[string]string{"new": "hw"}, held(h)); diff != "" {
+			t.Errorf("groups (-want +got):\n%s", diff)
+		}
+		if v, ok := h.series.value(`{__name__="drwatch_account_up", account="hw", provider="huawei_sdrs"}`); !ok || v != 1 {
+			t.Errorf("up is %v, %t, want the new reader's 1", v, ok)
+		}
+	})
+}

@@ -205,3 +205,29 @@ drwatch_observers{site="",state="live"} 2
 		}
 	}
 }
+
+// A snapshot that nobody renews stops telling what got too old: results and
+// verdicts go, the last good state of the groups stays.
+func TestOldResultsAreNotShown(t *testing.T) {
+	virtual(t, func(t *testing.T, h *house) {
+		furnished(t, h)
+		s := h.Snapshot()
+		count := func(at time.Time) map[string]int {
+			n := map[string]int{}
+			for _, sample := range s.Samples(at) {
+				n[sample.Metric]++
+			}
+			return n
+		}
+		short := []string{"drwatch_probe_success", "drwatch_probe_duration_seconds", "drwatch_site_reachable", "drwatch_observer_isolated"}
+		fresh, old := count(s.At.Add(10*time.Second)), count(s.At.Add(10*time.Second+1))
+		for _, name := range short {
+			if fresh[name] == 0 || old[name] != 0 {
+				t.Errorf("%s: %d samples at two intervals and %d after, want some and none", name, fresh[name], old[name])
+			}
+		}
+		if old["drwatch_group_info"] != 2 {
+			t.Errorf("%d groups, want both", old["drwatch_group_info"])
+		}
+	})
+}
