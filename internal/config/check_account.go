@@ -148,8 +148,16 @@ func (c *checker) actionTimeout(t time.Duration, p []any) {
 
 // overlaps finds accounts that may both act on one group.
 func (c *checker) overlaps() {
+	in := map[string][]int{} // provider and region → accounts so far
 	for i, a := range c.Accounts {
-		for j, b := range c.Accounts[:i] {
+		home, other := string(a.Provider)+" "+a.Region, string(a.Provider)+" "+a.ActionRegion
+		earlier := slices.Clone(in[home])
+		if other != home {
+			earlier = append(earlier, in[other]...)
+		}
+		in[home] = append(in[home], i)
+		for _, j := range earlier {
+			b := c.Accounts[j]
 			if !a.CanAct() || !b.CanAct() || !sameGroups(a, b) || !mayOverlap(a.Groups, b.Groups) {
 				continue
 			}

@@ -149,6 +149,18 @@ type Access struct {
 	TokenFile string `yaml:"token_file" check:"required"`
 }
 
+// String names the configuration and tells nothing of it: a probe module may
+// hold a password.
+func (c Config) String() string {
+	if c.doc == nil {
+		return "drwatch configuration"
+	}
+	return "drwatch configuration " + c.doc.Name()
+}
+
+// GoString is String.
+func (c Config) GoString() string { return c.String() }
+
 // Warnings are what loading found that is no mistake but dangerous.
 func (c *Config) Warnings() strictyaml.Problems { return c.warnings }
 

@@ -258,6 +258,20 @@ func TestKeysDoNotPrint(t *testing.T) {
 	}
 }
 
+func TestConfigDoesNotPrintSecrets(t *testing.T) {
+	c := parse(t, "probe_modules:\n  m: {prober: http, http: {basic_auth: {username: u, password: hunter2}}}\n")
+	if got := string(c.ProbeModules["m"].HTTP.HTTPClientConfig.BasicAuth.Password); got != "hunter2" {
+		t.Fatalf("the password is %q", got)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, v := range []any{c, *c} {
+			if got := fmt.Sprintf(verb, v); got != "drwatch configuration drwatch.yml" {
+				t.Errorf("%s prints %s", verb, got)
+			}
+		}
+	}
+}
+
 func TestRuleFilePaths(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a.yml": "x", "b.yml": "x", "drwatch.yml": "rule_files: ['*.yml', b.yml, 'no/*.yml', gone.yml]\n"} {

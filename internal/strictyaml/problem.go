@@ -75,7 +75,17 @@ func (ps *Problems) Warnf(at Pos, format string, args ...any) {
 	ps.add(Warning, at, format, args...)
 }
 
+// maxProblems bounds what is kept: nobody reads more, and a wrong file of some
+// megabytes would make a message of many.
+const maxProblems = 1000
+
 func (ps *Problems) add(s Severity, at Pos, format string, args ...any) {
+	if len(*ps) >= maxProblems && (s == Warning || ps.HasErrors()) {
+		return // a first error is never dropped
+	}
+	if len(*ps) == maxProblems-1 {
+		*ps = append(*ps, Problem{File: at.File, Message: fmt.Sprintf("has more than %d problems, only the first are shown", maxProblems), Severity: Warning})
+	}
 	*ps = append(*ps, Problem{at.File, at.Line, at.Column, fmt.Sprintf(format, args...), s})
 }
 

@@ -257,6 +257,21 @@ func TestSortAndSeverity(t *testing.T) {
 	}
 }
 
+func TestManyProblemsAreCut(t *testing.T) {
+	_, ps := decode("inner: {name: x}\nlist:\n" + strings.Repeat("- x\n", 5000))
+	if len(ps) != 1001 || !ps.HasErrors() || ps[0].String() != "f.yml: warning: has more than 1000 problems, only the first are shown" {
+		t.Errorf("got %d problems, first %s", len(ps), ps[0])
+	}
+	ps = nil
+	for range 2000 {
+		ps.Warnf(strictyaml.Pos{File: "f"}, "w")
+	}
+	ps.Errorf(strictyaml.Pos{File: "f"}, "e")
+	if ps.Err() == nil {
+		t.Error("the one error was dropped behind the warnings")
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{"inner: {name: x}", "list: &l [*l]", "client: &c {http_headers: *c}", "<<: *a", "map: {a: 1}\n---\n", "words: |\n  a", "? [a]\n: b"} {
 		f.Add(s)
