@@ -98,14 +98,9 @@ func (a answer) says(t *Target, nan bool) (promql.Sample, bool) {
 func applies(sample labels.Labels, t *Target) bool {
 	ok := true
 	sample.Range(func(l labels.Label) {
-		if !ok || l.Name == labels.MetricName {
-			return
+		if ok && infoLabel(l.Name) {
+			ok = t.Labels.Get(l.Name) == l.Value
 		}
-		have := t.Labels.Get(l.Name)
-		if have == "" && !infoLabel(l.Name) {
-			return
-		}
-		ok = have == l.Value
 	})
 	return ok
 }

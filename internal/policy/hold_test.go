@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,6 +124,45 @@ func TestLateSampleCounts(t *testing.T) {
 	w.site(60, "az-b", 0)
 	if got := w.want(61, replication.Pending); got.Since.Before(at(57)) {
 		t.Errorf("true since %v: the late contrary sample at 57 was overlooked", got.Since)
+	}
+}
+
+// A late sample that agrees must not take the timer back over a contradiction
+// that is known already.
+func TestLateSampleDoesNotJumpOverAContradiction(t *testing.T) {
+	w := newWorld(t, "witness", exprRule(`x == 0 and on() y == 0`))
+	w.put(5, "y", sample(0, "__name__", "y"))
+	w.want(6, none)
+	w.put(10, "y", sample(1, "__name__", "y"))
+	w.want(11, none)
+	w.put(12, "y", sample(0, "__name__", "y"))
+	w.put(8, "x", sample(0, "__name__", "x"))
+	if got := w.want(13, replication.Pending); got.Since.Before(at(10)) {
+		t.Errorf("true since %v, though y was 1 at %v", got.Since, at(10))
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	w := newWorld(t, "witness", siteRule())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range 200 {
+			w.site(float64(i), "az-a", 0)
+		}
+	})
+	wg.Go(func() {
+		for range 20 {
+			w.set(siteRule(), exprRule("x", func(r *rulefile.Rule) { r.Name = "x" }))
+			w.eval.Due(at(200))
+			w.eval.NextDue(at(200))
+		}
+	})
+	for i := range 50 {
+		w.round(float64(4 * i))
+	}
+	wg.Wait()
+	if got := w.round(201).Rules[0].Targets[0].State; got == "" {
+		t.Error("the timer does not run")
 	}
 }
 

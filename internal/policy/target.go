@@ -29,9 +29,9 @@ func NewTarget(g replication.Group, source, target, active string) Target {
 	return Target{Group: g, SourceSite: source, TargetSite: target, ActiveSite: active, Labels: b.Labels()}
 }
 
-// infoLabel tells whether a label is one of drwatch_group_info's: those are
-// compared also where the target has none, so that evidence about one site does
-// not apply to a group whose site is not known.
+// infoLabel tells whether a label is one of drwatch_group_info's, which every
+// target has. One that is empty counts as different from any value, so that
+// evidence about one site does not apply to a group whose site is not known.
 func infoLabel(name string) bool {
 	switch name {
 	case "account", "group", "provider", "name", "region", "source_site", "target_site", "active_site", "raw_status":
