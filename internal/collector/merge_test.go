@@ -1,6 +1,7 @@
 package collector_test
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -227,7 +228,7 @@ func TestUpdateRefusesMistakesWhole(t *testing.T) {
 // What a replaced reader answers late is not taken for the new one's.
 func TestLateAnswerOfAReplacedReader(t *testing.T) {
 	virtual(t, func(t *testing.T, h *house) {
-		old := &reader{groups: []replication.Group{plainGroup("old")}, hangs: make(chan struct{})}
+		old := &reader{groups: []replication.Group{plainGroup("old")}, err: errors.New("too late"), hangs: make(chan struct{})}
 		h.run(t, only(account("hw", old)))
 		after(time.Second)
 		if err := h.Update(only(account("hw", &reader{groups: []replication.Group{plainGroup("new")}}))); err != nil {
