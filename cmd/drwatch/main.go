@@ -1,31 +1,79 @@
 // Command drwatch watches the disaster recovery of cloud storage and databases,
-// and fails groups over when a site is lost. This package knows flags and exit
-// codes only; what the commands do lives in internal/app.
+// and fails groups over when a site is lost. This package knows flags, signals
+// and exit codes only; what the commands do lives in internal/.
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/version"
+
+	"github.com/drwatch/drwatch/internal/quorum"
 )
 
 func main() {
+	// The coordination store's member is this same binary, started by `serve` as
+	// a child of its own. It is no command for a person.
+	if len(os.Args) > 1 && os.Args[1] == memberCommand {
+		os.Exit(quorum.MemberMain(os.Args[2:]))
+	}
 	os.Exit(run(os.Args[1:]))
 }
 
-// run parses the command line and returns the exit code: 0, or 1 for a command
-// line that cannot be understood.
+const memberCommand = "etcd-member"
+
+// action is what a command does.
+type action func(ctx context.Context) error
+
+// exit is an error that wants an exit code of its own. Without a message nothing
+// is printed: the command has said it all.
+type exit struct {
+	code int
+	msg  string
+}
+
+func (e exit) Error() string { return e.msg }
+
+// run parses the command line, runs the command and returns the exit code.
 func run(args []string) int {
 	app := kingpin.New("drwatch", "Watches cloud disaster recovery and fails over when a site is lost.")
 	app.UsageWriter(os.Stdout)
 	app.HelpFlag.Short('h')
 	app.Version(version.Print("drwatch"))
 
-	if _, err := app.Parse(args); err != nil {
+	actions := map[string]action{}
+	add := func(cmd *kingpin.CmdClause, a action) { actions[cmd.FullCommand()] = a }
+	serveCommand(app, add)
+	demoCommand(app, add)
+	checkCommands(app, add)
+	viewCommands(app, add)
+	answerCommands(app, add)
+	simCommand(app, add)
+
+	name, err := app.Parse(args)
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "drwatch: %v, try --help\n", err)
 		return 1
 	}
-	return 0
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = actions[name](ctx)
+	var want exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &want):
+		if want.msg != "" {
+			fmt.Fprintln(os.Stderr, want.msg)
+		}
+		return want.code
+	}
+	fmt.Fprintf(os.Stderr, "drwatch: %v\n", err)
+	return codeOf(err)
 }

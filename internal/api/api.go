@@ -151,6 +151,9 @@ type Incident struct {
 type Reason struct {
 	Reason string `json:"reason"`
 	Who    string `json:"who,omitempty"`
+	// StoreWasReset, with unfreeze only: the coordination store is another one
+	// than before, or older, and a person says that this is right.
+	StoreWasReset bool `json:"store_was_reset,omitempty"`
 }
 
 // Observer is one observer of the cluster.

@@ -77,26 +77,26 @@ func (c *Client) Explain(ctx context.Context, account, group string) (out api.Ex
 }
 
 // Answer answers an incident: verb is approve, abort or ack.
-func (c *Client) Answer(ctx context.Context, verb, id, who, reason string) error {
-	return c.post(ctx, "incidents/"+url.PathEscape(id)+"/"+verb, who, reason)
+func (c *Client) Answer(ctx context.Context, verb, id string, why api.Reason) error {
+	return c.post(ctx, "incidents/"+url.PathEscape(id)+"/"+verb, why)
 }
 
 // Freeze sets the kill switch.
-func (c *Client) Freeze(ctx context.Context, who, reason string) error {
-	return c.post(ctx, "freeze", who, reason)
+func (c *Client) Freeze(ctx context.Context, why api.Reason) error {
+	return c.post(ctx, "freeze", why)
 }
 
 // Unfreeze releases the kill switch.
-func (c *Client) Unfreeze(ctx context.Context, who, reason string) error {
-	return c.post(ctx, "unfreeze", who, reason)
+func (c *Client) Unfreeze(ctx context.Context, why api.Reason) error {
+	return c.post(ctx, "unfreeze", why)
 }
 
 func (c *Client) get(ctx context.Context, path string, out any) error {
 	return c.do(ctx, http.MethodGet, path, nil, out)
 }
 
-func (c *Client) post(ctx context.Context, path, who, reason string) error {
-	body, err := json.Marshal(api.Reason{Who: who, Reason: reason})
+func (c *Client) post(ctx context.Context, path string, why api.Reason) error {
+	body, err := json.Marshal(why)
 	if err != nil {
 		return fmt.Errorf("encoding the reason: %w", err)
 	}

@@ -34,14 +34,14 @@ func (c *Controller) claimAll(ctx context.Context, eval Evaluation, cluster repl
 			continue
 		}
 		claimed[d.Group] = true
-		claim := c.newClaim(r, t, d, cluster)
+		claim := c.newClaim(r.Rule, t, d, cluster)
 		rec, err := c.o.Store.Claim(ctx, claim)
 		switch {
 		case errors.Is(err, replication.ErrConflict):
-			c.o.Logger.Info("claim refused, deciding again", "rule", r.Name, "group", d.Group.String(), "why", err)
+			c.o.Logger.Info("claim refused, deciding again", "rule", d.Rule, "group", d.Group.String(), "why", err)
 			c.nudge()
 		case err != nil:
-			c.o.Logger.Error("claim not made", "rule", r.Name, "group", d.Group.String(), "err", err)
+			c.o.Logger.Error("claim not made", "rule", d.Rule, "group", d.Group.String(), "err", err)
 		default:
 			c.o.At("claimed")
 			c.o.Told(Fact{Incident: rec.Incident, Entry: claim.Entry})
@@ -50,18 +50,18 @@ func (c *Controller) claimAll(ctx context.Context, eval Evaluation, cluster repl
 	}
 }
 
-func find(eval Evaluation, rule string, key replication.GroupKey) (Rule, Target, bool) {
+func find(eval Evaluation, rule string, key replication.GroupKey) (RuleView, Target, bool) {
 	for _, r := range eval.Rules {
 		if r.Rule.Name != rule {
 			continue
 		}
 		for _, t := range r.Targets {
 			if t.Group.Key == key {
-				return r.Rule, t, true
+				return r, t, true
 			}
 		}
 	}
-	return Rule{}, Target{}, false
+	return RuleView{}, Target{}, false
 }
 
 func (c *Controller) newClaim(r Rule, t Target, d Decision, cluster replication.Cluster) replication.Claim {

@@ -277,10 +277,10 @@ func (c *Controller) beating() map[string]bool {
 	return out
 }
 
-func (c *Controller) snapshot(election int64, eval Evaluation, r Rule, t Target, cluster replication.Cluster) Snapshot {
+func (c *Controller) snapshot(election int64, r RuleView, t Target, cluster replication.Cluster) Snapshot {
 	return Snapshot{
-		Now: c.o.Now(), Rule: r, Target: t, Fitness: eval.Fitness, Cluster: cluster, Beating: c.beating(),
-		Election: election, AcceptSingle: c.o.AcceptSingle, CanAct: c.canAct(r.Mode, t.Group.Account),
+		Now: c.o.Now(), Rule: r.Rule, Target: t, Fitness: r.Fitness, Cluster: cluster, Beating: c.beating(),
+		Election: election, AcceptSingle: c.o.AcceptSingle, CanAct: c.canAct(r.Rule.Mode, t.Group.Account),
 	}
 }
 
@@ -296,7 +296,7 @@ func (c *Controller) decideAll(eval Evaluation, cluster replication.Cluster) []D
 	var out []Decision
 	for _, r := range eval.Rules {
 		for _, t := range r.Targets {
-			s := c.snapshot(c.election, eval, r.Rule, t, cluster)
+			s := c.snapshot(c.election, r, t, cluster)
 			if rec, ok := openIncident(cluster, r.Rule.Name, t.Group.Key); ok {
 				s.Claim = &rec
 			}

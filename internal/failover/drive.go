@@ -74,10 +74,10 @@ func (c *Controller) driveWaiting(ctx context.Context, eval Evaluation, cluster 
 		return c.end(ctx, rec, replication.Aborted, fmt.Sprintf("aborted by %s: %s", rec.Abort.Who, rec.Abort.Reason), true)
 	}
 	r, t, ok := find(eval, rec.Rule, rec.Key())
-	if why := c.gone(eval, rec, r, ok); why != "" {
+	if why := c.gone(eval, rec, r.Rule, ok); why != "" {
 		return c.end(ctx, rec, replication.Aborted, why, false)
 	}
-	s := c.snapshot(c.election, eval, r, t, cluster)
+	s := c.snapshot(c.election, r, t, cluster)
 	s.Claim = &rec
 	d := Decide(s)
 	if !d.Evidence {

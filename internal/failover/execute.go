@@ -54,7 +54,7 @@ func (c *Controller) prepare(ctx context.Context, election int64, rec replicatio
 	}
 	eval := c.State().Evaluation
 	r, t, ok := find(eval, rec.Rule, rec.Key())
-	if !ok || r.Hash != rec.RuleHash {
+	if !ok || r.Rule.Hash != rec.RuleHash {
 		return nil, fmt.Errorf("incident %s: its rule or target is gone, left to the next round", rec.ID)
 	}
 	p := &prepared{group: group, cluster: cluster, moved: moved(rec, group)}
@@ -62,7 +62,7 @@ func (c *Controller) prepare(ctx context.Context, election int64, rec replicatio
 		t.ActiveSite, t.TargetSite = "", ""
 	}
 	t.Group = group
-	s := c.snapshot(election, eval, r, t, cluster)
+	s := c.snapshot(election, r, t, cluster)
 	s.Claim = &now
 	p.decision = Decide(s)
 	if p.moved || p.decision.Act {

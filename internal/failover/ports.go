@@ -50,7 +50,7 @@ type Reader interface {
 
 // Progress is one look at a failover under way.
 type Progress struct {
-	Group     replication.Group
+	Group     replication.Group // the zero Group while only the job was looked at
 	JobFailed bool
 	JobDone   bool
 	Detail    string

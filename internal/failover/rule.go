@@ -84,6 +84,9 @@ type Target struct {
 type RuleView struct {
 	Rule    Rule
 	Err     string // the trigger could not be evaluated: unknown
+	// Fitness is whether this observer can vouch for itself, for this rule's `for`
+	// (protocol §1).
+	Fitness []replication.Condition
 	Targets []Target
 }
 
@@ -93,8 +96,6 @@ type Evaluation struct {
 	Rules []RuleView
 	// Groups are all groups this observer sees, targets of a rule or not.
 	Groups []replication.Group
-	// Fitness is whether this observer can vouch for itself (protocol §1).
-	Fitness []replication.Condition
 	// SiteUp tells for each site since how long it has been reachable without a
 	// break, 0 when it is not known to be reachable.
 	SiteUp map[string]time.Duration

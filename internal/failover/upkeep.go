@@ -79,7 +79,7 @@ func (c *Controller) remember(ctx context.Context, eval Evaluation, cluster repl
 func (c *Controller) endEpisodes(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
 	for _, e := range cluster.Episodes {
 		r, t, ok := find(eval, e.Rule, e.Group)
-		if !ok || t.UntrueFor <= 0 || t.UntrueFor < r.For {
+		if !ok || t.UntrueFor <= 0 || t.UntrueFor < r.Rule.For {
 			continue
 		}
 		if err := c.o.Upkeep.EndEpisode(ctx, e.Rule, e.Group); err != nil {
@@ -128,7 +128,7 @@ func (c *Controller) tellBlocked(eval Evaluation, ds []Decision, cluster replica
 	for _, d := range ds {
 		r, t, ok := find(eval, d.Rule, d.Group)
 		key := replication.EpisodeKey(d.Rule, d.Group)
-		if !ok || t.State != "firing" || now.Sub(t.Since) < r.For+tellAfter || executing(cluster, d.Group) {
+		if !ok || t.State != "firing" || now.Sub(t.Since) < r.Rule.For+tellAfter || executing(cluster, d.Group) {
 			delete(c.toldAt, key)
 			continue
 		}

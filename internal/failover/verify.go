@@ -27,7 +27,7 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 		}
 		if err != nil {
 			c.o.Logger.Warn("the provider could not be read while verifying", "incident", rec.ID, "group", rec.Name, "err", err)
-		} else {
+		} else if p.Group.Key == rec.Key() {
 			w.look(rec, p)
 			v := c.judge(rec, p, w)
 			if v.again {

@@ -36,6 +36,8 @@ type Reader interface {
 
 // Progress is one look at a failover under way.
 type Progress struct {
+	// Group is the group after the job was looked at; the zero Group while the job
+	// runs and the provider was not asked for more.
 	Group replication.Group
 	// Job is the state of the provider's job, where there is one.
 	Job JobState

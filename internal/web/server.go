@@ -31,7 +31,9 @@ type Operator interface {
 	Abort(ctx context.Context, id, who, reason string) error
 	Ack(ctx context.Context, id, who, reason string) error
 	Freeze(ctx context.Context, who, reason string) error
-	Unfreeze(ctx context.Context, who, reason string) error
+	// Unfreeze lets drwatch act again; with storeWasReset also after the
+	// coordination store was found to be another one than before.
+	Unfreeze(ctx context.Context, who, reason string, storeWasReset bool) error
 	Reload(ctx context.Context) error
 }
 
@@ -99,23 +101,25 @@ func (h handler) read(mux *http.ServeMux) {
 }
 
 func (h handler) mutate(mux *http.ServeMux) {
-	post := func(path string, f func(ctx context.Context, id, who, reason string) error) {
+	post := func(path string, f func(ctx context.Context, id string, why api.Reason) error) {
 		mux.HandleFunc("POST /api/v1/"+path, h.localOnly(func(w http.ResponseWriter, r *http.Request) {
 			why, err := readReason(w, r)
 			if err == nil {
-				who := why.Who + "@" + r.RemoteAddr
-				err = f(r.Context(), r.PathValue("id"), who, why.Reason)
-				h.o.Logger.Info("operator", "path", r.URL.Path, "who", who, "reason", why.Reason, "err", err)
+				why.Who += "@" + r.RemoteAddr
+				err = f(r.Context(), r.PathValue("id"), why)
+				h.o.Logger.Info("operator", "path", r.URL.Path, "who", why.Who, "reason", why.Reason, "err", err)
 			}
 			h.answer(w, map[string]any{}, err)
 		}))
 	}
 	op := h.o.Operator
-	post("incidents/{id}/approve", op.Approve)
-	post("incidents/{id}/abort", op.Abort)
-	post("incidents/{id}/ack", op.Ack)
-	post("freeze", func(ctx context.Context, _, who, reason string) error { return op.Freeze(ctx, who, reason) })
-	post("unfreeze", func(ctx context.Context, _, who, reason string) error { return op.Unfreeze(ctx, who, reason) })
+	post("incidents/{id}/approve", func(ctx context.Context, id string, y api.Reason) error { return op.Approve(ctx, id, y.Who, y.Reason) })
+	post("incidents/{id}/abort", func(ctx context.Context, id string, y api.Reason) error { return op.Abort(ctx, id, y.Who, y.Reason) })
+	post("incidents/{id}/ack", func(ctx context.Context, id string, y api.Reason) error { return op.Ack(ctx, id, y.Who, y.Reason) })
+	post("freeze", func(ctx context.Context, _ string, y api.Reason) error { return op.Freeze(ctx, y.Who, y.Reason) })
+	post("unfreeze", func(ctx context.Context, _ string, y api.Reason) error {
+		return op.Unfreeze(ctx, y.Who, y.Reason, y.StoreWasReset)
+	})
 }
 
 type badRequest string

@@ -79,7 +79,10 @@ func (f *fake) Ack(_ context.Context, id, _, reason string) error { return f.not
 func (f *fake) Freeze(_ context.Context, _, reason string) error {
 	return f.note("freeze", "", reason)
 }
-func (f *fake) Unfreeze(_ context.Context, _, reason string) error {
+func (f *fake) Unfreeze(_ context.Context, _, reason string, reset bool) error {
+	if reset {
+		reason += " reset"
+	}
 	return f.note("unfreeze", "", reason)
 }
 func (f *fake) Reload(context.Context) error { return f.note("reload", "", "") }
@@ -111,6 +114,7 @@ func TestMutatingCallsAreLocal(t *testing.T) {
 	}{
 		{"freeze", "/api/v1/freeze", reason, nil, 200, "freeze drill"},
 		{"unfreeze", "/api/v1/unfreeze", reason, nil, 200, "unfreeze drill"},
+		{"unfreeze a store that was reset", "/api/v1/unfreeze", `{"reason":"drill","store_was_reset":true}`, nil, 200, "unfreeze drill reset"},
 		{"abort", "/api/v1/incidents/i1/abort", reason, nil, 200, "abort i1 drill"},
 		{"approve", "/api/v1/incidents/i1/approve", reason, nil, 200, "approve i1 drill"},
 		{"ack", "/api/v1/incidents/i1/ack", reason, nil, 200, "ack i1 drill"},

@@ -15,7 +15,8 @@ import (
 const jobsPath = "/v1/{project_id}/jobs"
 
 // Track reads the job first and the group after it, so that the group is never
-// older than what its job says.
+// older than what its job says. While the job runs the group is not read: a
+// hundred failovers at once then cost one call a look each, not four.
 func (r *reader) Track(ctx context.Context, id, jobID string) (provider.Progress, error) {
 	var p provider.Progress
 	if jobID != "" {
@@ -23,6 +24,9 @@ func (r *reader) Track(ctx context.Context, id, jobID string) (provider.Progress
 		if p.Job, p.Detail, err = r.job(ctx, jobID); err != nil {
 			return provider.Progress{}, fmt.Errorf("protection group %s: %w", id, err)
 		}
+	}
+	if p.Job == provider.JobRunning {
+		return p, nil
 	}
 	group, err := r.Read(ctx, id)
 	if err != nil {

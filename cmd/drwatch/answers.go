@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/drwatch/drwatch/internal/api"
+	"github.com/drwatch/drwatch/internal/client"
+)
+
+// answerCommands are a person's answers to a running daemon. Each wants a
+// reason: it goes into the journal.
+func answerCommands(app *kingpin.Application, add func(*kingpin.CmdClause, action)) {
+	for _, answer := range []struct{ verb, help string }{
+		{"approve", "Approve an incident that waits for a person."},
+		{"abort", "Abort an incident that has sent nothing yet."},
+		{"ack", "Acknowledge an ended incident: release the group it latched, and let its rule act on it again."},
+	} {
+		verb, help := answer.verb, answer.help
+		cmd, a := app.Command(verb, help), &asking{}
+		a.flags(cmd)
+		id := cmd.Arg("id", "The incident.").Required().String()
+		reason := cmd.Flag("reason", "Why; written into the journal.").Required().String()
+		add(cmd, a.send(verb+" "+"%s: done\n", id, func(ctx context.Context, c *client.Client) error {
+			return c.Answer(ctx, verb, *id, api.Reason{Who: who(), Reason: *reason})
+		}))
+	}
+	cmd, a := app.Command("freeze", "Stop all automatic action on every observer until unfreeze."), &asking{}
+	a.flags(cmd)
+	reason := cmd.Flag("reason", "Why; shown to everybody while it lasts.").Required().String()
+	add(cmd, a.send("frozen: nothing will be failed over until `drwatch unfreeze`%s\n", new(string), func(ctx context.Context, c *client.Client) error {
+		return c.Freeze(ctx, api.Reason{Who: who(), Reason: *reason})
+	}))
+	cmd, a = app.Command("unfreeze", "Let drwatch act again."), &asking{}
+	a.flags(cmd)
+	why := cmd.Flag("reason", "Why; written into the log.").Default("unfreeze").String()
+	reset := cmd.Flag("store-was-reset", "The coordination store was lost or restored, and is right as it is now.").Bool()
+	add(cmd, a.send("not frozen any more%s\n", new(string), func(ctx context.Context, c *client.Client) error {
+		return c.Unfreeze(ctx, api.Reason{Who: who(), Reason: *why, StoreWasReset: *reset})
+	}))
+}
+
+// send makes one mutating call and says that it was done.
+func (a *asking) send(done string, arg *string, call func(context.Context, *client.Client) error) action {
+	return func(ctx context.Context) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		if err := call(ctx, c); err != nil {
+			return err
+		}
+		fmt.Printf(done, *arg)
+		return nil
+	}
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/version"
+	"golang.org/x/term"
+
+	"github.com/drwatch/drwatch/internal/demo"
+)
+
+func demoCommand(cli *kingpin.Application, add func(*kingpin.CmdClause, action)) {
+	cmd := cli.Command("demo", "Lose a simulated site and watch its groups fail over, on the real daemon and simulated clouds.")
+	once := cmd.Flag("once", "End by itself; exit 0 only if every promised failover was made exactly once and proven.").Bool()
+	speed := cmd.Flag("speed", "How much faster than normal, up to 5.").Default("1").Float64()
+	listen := cmd.Flag("web.listen-address", "Address of the page and /metrics.").Default("127.0.0.1:10109").String()
+	verbose := cmd.Flag("verbose", "Show the daemon's own log as well.").Bool()
+	add(cmd, func(ctx context.Context) error {
+		exe, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("finding the path of this program, to run the coordination store: %w", err)
+		}
+		log := slog.New(slog.DiscardHandler)
+		if *verbose {
+			log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+		}
+		kept, err := demo.Run(ctx, demo.Options{
+			Out: os.Stdout, Terminal: term.IsTerminal(int(os.Stdout.Fd())) && !*verbose, Once: *once, Speed: *speed, Listen: *listen,
+			Version: version.Version, MemberCommand: []string{exe, memberCommand}, Logger: log, Now: time.Now,
+		})
+		if err != nil {
+			return err
+		}
+		if !kept {
+			return exit{code: 1}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,151 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/collector"
+	"github.com/drwatch/drwatch/internal/config"
+	"github.com/drwatch/drwatch/internal/probe"
+	"github.com/drwatch/drwatch/internal/provider"
+	"github.com/drwatch/drwatch/internal/provider/dws"
+	"github.com/drwatch/drwatch/internal/provider/ebs"
+	"github.com/drwatch/drwatch/internal/provider/evs"
+	"github.com/drwatch/drwatch/internal/provider/sdrs"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// account is one account with what reads it. What acts is built when a claim is
+// held: only then are the action credentials loaded.
+type account struct {
+	config config.Account
+	reader provider.Reader
+	// standby reads the same groups from the action endpoint, nil when there is
+	// no other.
+	standby provider.Reader
+	acting  provider.Settings
+}
+
+// clouds are all accounts by name. It is not changed after it was made.
+type clouds struct {
+	byName map[string]*account
+	order  []*account
+}
+
+func newClouds(c *config.Config, o *Options, meter func(account string) provider.Meter) (*clouds, error) {
+	out := &clouds{byName: map[string]*account{}}
+	for _, a := range c.Accounts {
+		built, err := newAccount(a, o, meter(a.Name))
+		if err != nil {
+			return nil, fmt.Errorf("account %s: %w", a.Name, err)
+		}
+		out.byName[a.Name] = built
+		out.order = append(out.order, built)
+	}
+	return out, nil
+}
+
+func newAccount(a config.Account, o *Options, meter provider.Meter) (*account, error) {
+	read := settings(a, o, meter)
+	out := &account{config: a, acting: read}
+	var err error
+	if out.reader, err = newReader(a.Provider, read); err != nil {
+		return nil, err
+	}
+	out.acting.Endpoint, out.acting.Region = a.ActionEndpoint, a.ActionRegion
+	if a.Provider != replication.AliyunEBS {
+		out.acting.Region = a.Region
+	}
+	out.acting.Timeout = a.ActionTimeout
+	out.acting.Credentials = keys(a.Action.Credentials)
+	if a.ActionEndpoint == a.Endpoint {
+		return out, nil
+	}
+	other := read
+	other.Endpoint, other.Region = out.acting.Endpoint, out.acting.Region
+	out.standby, err = newReader(a.Provider, other)
+	return out, err
+}
+
+func settings(a config.Account, o *Options, meter provider.Meter) provider.Settings {
+	s := provider.Settings{
+		Account: a.Name, Region: a.Region, ProjectID: a.ProjectID, Endpoint: a.Endpoint, PrimaryRegion: a.Region,
+		Timeout: a.PollTimeout, TimeZone: a.TimeZone.Location, RPOObjective: a.RPOObjective, Credentials: keys(a.Credentials),
+		Now: o.Now, Meter: meter, UserAgent: "drwatch/" + o.Version,
+		RequestsPerSecond: a.RateLimit.RequestsPerSecond, Burst: a.RateLimit.Burst,
+	}
+	if a.Zones != nil {
+		s.PrimaryZone, s.SecondaryZone = a.Zones.Primary, a.Zones.Secondary
+	}
+	return s
+}
+
+// keys reads the credentials afresh at each use, so that rotated ones are taken
+// up.
+func keys(c config.Credentials) func() (provider.Credentials, error) {
+	return func() (provider.Credentials, error) {
+		k, err := c.Read()
+		return provider.Credentials{AccessKey: k.AccessKey, SecretKey: k.SecretKey, SecurityToken: k.SecurityToken}, err
+	}
+}
+
+func newReader(p replication.Provider, s provider.Settings) (provider.Reader, error) {
+	switch p {
+	case replication.HuaweiSDRS:
+		return sdrs.NewReader(s)
+	case replication.HuaweiEVS:
+		return evs.NewReader(s)
+	case replication.HuaweiDWS:
+		return dws.NewReader(s)
+	case replication.AliyunEBS:
+		return ebs.NewReader(s)
+	}
+	return nil, fmt.Errorf("provider %q is not known", p)
+}
+
+func newActor(p replication.Provider, s provider.Settings) (provider.Actor, error) {
+	switch p {
+	case replication.HuaweiSDRS:
+		return sdrs.NewActor(s)
+	case replication.HuaweiEVS:
+		return evs.NewActor(s)
+	case replication.HuaweiDWS:
+		return dws.NewActor(s)
+	case replication.AliyunEBS:
+		return ebs.NewActor(s)
+	}
+	return nil, fmt.Errorf("provider %q is not known", p)
+}
+
+// watched is what the collector is told to watch.
+func watched(c *config.Config, cl *clouds) collector.Settings {
+	var s collector.Settings
+	for _, a := range cl.order {
+		s.Accounts = append(s.Accounts, collector.AccountSettings{
+			Name: a.config.Name, Provider: a.config.Provider, Reader: a.reader, Fallback: a.standby,
+			PollInterval: a.config.PollInterval, PollTimeout: a.config.PollTimeout,
+			Include: texts(a.config.Groups.Include), Exclude: texts(a.config.Groups.Exclude),
+		})
+	}
+	for i, site := range c.ReplicationSites() {
+		set := collector.SiteSettings{Site: site, When: probe.When(c.Sites[i].ReachableWhen)}
+		for _, p := range c.Sites[i].Probes {
+			set.Probes = append(set.Probes, probe.Spec{Site: site.Name, Name: p.Name, Module: c.ProbeModules[p.Module], Target: p.Target, Interval: p.Interval})
+		}
+		s.Sites = append(s.Sites, set)
+	}
+	for _, r := range c.Observer.References {
+		s.References = append(s.References, probe.Spec{Name: r.Name, Module: c.ProbeModules[r.Module], Target: r.Target, Interval: referenceInterval(c)})
+	}
+	return s
+}
+
+func referenceInterval(c *config.Config) time.Duration { return c.Global.EvaluationInterval }
+
+func texts(ps []config.Pattern) []string {
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = p.String()
+	}
+	return out
+}

@@ -1,0 +1,125 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/collector"
+	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/policy"
+	"github.com/drwatch/drwatch/internal/probe"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// evaluating turns what the collector sees and the evaluator says into what the
+// controller decides on.
+type evaluating struct {
+	evaluator *policy.Evaluator
+	seen      func() *collector.Snapshot
+	pace      func() []probe.Pace
+	clouds    func() *clouds
+	mode      func() replication.Mode // the daemon's ceiling
+	now       func() time.Time
+	started   time.Time
+	sleep     *sleepWatch
+	took      func(rule string, d time.Duration, failed bool)
+}
+
+// Evaluate evaluates all rules now. It never fails as a whole: a rule that
+// cannot be evaluated says so itself.
+func (e *evaluating) Evaluate(ctx context.Context) (failover.Evaluation, error) {
+	now := e.now()
+	snap := e.seen()
+	targets := make([]policy.Target, 0, len(snap.Groups))
+	groups := make([]replication.Group, 0, len(snap.Groups))
+	for _, key := range slices.SortedFunc(maps.Keys(snap.Groups), compareKeys) {
+		g := snap.Groups[key]
+		targets = append(targets, policy.NewTarget(g.Group, g.SourceSite, g.TargetSite, g.ActiveSite))
+		groups = append(groups, g.Group)
+	}
+	got := e.evaluator.Evaluate(ctx, policy.Round{At: now, Targets: targets, Fitness: e.fitness(now, snap)})
+	out := failover.Evaluation{At: now, SiteUp: got.SiteUp, Groups: groups}
+	for _, r := range got.Rules {
+		e.took(r.Rule.Name, r.Took, r.Err != nil)
+		out.Rules = append(out.Rules, e.view(r))
+	}
+	return out, nil
+}
+
+func compareKeys(a, b replication.GroupKey) int {
+	if a.String() < b.String() {
+		return -1
+	}
+	if a == b {
+		return 0
+	}
+	return 1
+}
+
+func (e *evaluating) view(r policy.RuleResult) failover.RuleView {
+	v := failover.RuleView{Rule: ruleOf(r, e.mode()), Fitness: r.Fitness}
+	if r.Err != nil {
+		v.Err = r.Err.Error()
+	}
+	for _, t := range r.Targets {
+		v.Targets = append(v.Targets, failover.Target{
+			Group: t.Target.Group, SourceSite: t.Target.SourceSite, TargetSite: t.Target.Standby(), ActiveSite: t.Target.ActiveSite,
+			Vote: t.Vote, State: t.State, Since: t.Since, Value: t.Value, LastGood: t.LastGood, UntrueFor: t.UntrueFor,
+			Guards: t.Guards, ActionTimeout: e.actionTimeout(t.Target.Group.Account),
+		})
+	}
+	return v
+}
+
+func (e *evaluating) actionTimeout(account string) time.Duration {
+	if a, ok := e.clouds().byName[account]; ok {
+		return a.config.ActionTimeout
+	}
+	return 0
+}
+
+// ruleOf is a rule as the decision needs it.
+func ruleOf(r policy.RuleResult, ceiling replication.Mode) failover.Rule {
+	f := r.Rule
+	out := failover.Rule{
+		Name: f.Name, Hash: r.Hash, Expr: f.Expr, Mode: replication.Lowest(f.Mode, ceiling), Action: f.Action, For: f.For,
+		SiteUnreachable: f.SiteUnreachable, Agree: f.Agree, Of: f.Of, VetoAny: f.VetoAny,
+		LagUnknownAllow: f.Guards.LagUnknown == "allow", DataAgeUnder: f.Guards.DataAgeUnder, Cooldown: f.Guards.Cooldown,
+		MaxConcurrent: f.Guards.MaxConcurrent, MaxPerHour: f.Guards.MaxPerHour, MaxFailures: f.Guards.MaxFailures,
+		VetoWindow: f.VetoWindow, ExecutionTimeout: f.ExecutionTimeout, ApprovalTimeout: f.ApprovalTimeout, Approvals: f.Approvals,
+	}
+	if f.Guards.LagUnder != nil {
+		out.LagUnder = *f.Guards.LagUnder
+	}
+	switch f.Fence.Kind {
+	case "accept_split_brain":
+		out.Fence = f.Fence.Kind + ": " + f.Fence.Reason
+	default:
+		out.Fence = f.Fence.Kind
+	}
+	return out
+}
+
+// fitness is what this observer knows of itself.
+func (e *evaluating) fitness(now time.Time, snap *collector.Snapshot) policy.Fitness {
+	f := policy.Fitness{Started: e.started, Suspensions: e.sleep.look()}
+	for _, p := range snap.Probes {
+		if p.Spec.Site == "" {
+			f.References = append(f.References, policy.Reference{Name: p.Spec.Name, OK: p.Result.Success, At: p.Result.At, Age: p.Until().Sub(p.Result.At)})
+		}
+	}
+	for _, p := range e.pace() {
+		f.Loops = append(f.Loops, policy.Loop{Name: p.ID.String(), Interval: p.Interval, Rounds: p.Rounds})
+	}
+	for _, a := range snap.Accounts {
+		f.Snapshots = append(f.Snapshots, policy.Snapshot{Account: a.Name, ReadAt: a.LastSuccess, Age: max(3*a.PollInterval, time.Minute)})
+	}
+	for _, s := range snap.Sites {
+		if s.Probes > 0 {
+			f.Sites = append(f.Sites, policy.SiteView{Site: s.Name, Known: s.Verdict.Known && !now.After(s.Verdict.Until), Up: s.Verdict.Reachable})
+		}
+	}
+	return f
+}

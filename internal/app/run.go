@@ -1,0 +1,184 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Run runs the daemon until ctx ends, then stops in order: nothing new is
+// decided, the step in flight ends, the store and the server are closed. Call it
+// once.
+func (a *App) Run(ctx context.Context) error {
+	if err := a.server.start(); err != nil {
+		return errors.Join(err, a.close(context.Background()))
+	}
+	var wg sync.WaitGroup
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatching()
+	failed := make(chan error, 2)
+	wg.Go(func() {
+		if err := a.collector.Run(watching); err != nil && watching.Err() == nil {
+			failed <- fmt.Errorf("collector: %w", err)
+		}
+	})
+	wg.Go(func() { a.reloadOnRequest(ctx) })
+	loop, stopLoop := context.WithCancel(ctx)
+	defer stopLoop()
+	wg.Go(func() { a.loop(loop) })
+	a.o.Logger.Info("drwatch runs", "addresses", a.server.addresses(), "observer", a.current.Load().config.Observer.Name, "mode", a.current.Load().config.Global.Mode)
+	a.o.Listening(a.server.addresses())
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	case err = <-a.server.failed:
+	}
+	a.o.Logger.Info("stopping: nothing new is decided, steps in flight end first", "within", a.o.DrainTimeout)
+	stopLoop()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.o.DrainTimeout)
+	defer cancel()
+	err = errors.Join(err, a.controller.Close(drain))
+	stopWatching()
+	err = errors.Join(err, a.close(drain))
+	wg.Wait()
+	return err
+}
+
+// loop runs a round whenever something happened that a rule could look at, a
+// hold timer is up, or the interval passed; never more often than every
+// leastPause, so that a storm of events cannot starve the rest.
+func (a *App) loop(ctx context.Context) {
+	const leastPause = 20 * time.Millisecond
+	for ctx.Err() == nil {
+		began := a.o.Now()
+		if err := a.controller.Round(ctx); err != nil && ctx.Err() == nil {
+			a.reportRound(err)
+		} else {
+			a.metrics.roundDone()
+		}
+		a.feed()
+		pause := max(a.untilDue(began), leastPause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-a.collector.Changed():
+			wait(ctx, leastPause)
+		case <-a.controller.Wake():
+			wait(ctx, leastPause)
+		}
+		timer.Stop()
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// untilDue is how long nothing needs to be evaluated, and never longer than the
+// lease allows: the round renews it.
+func (a *App) untilDue(began time.Time) time.Duration {
+	c := a.current.Load().config
+	longest := min(c.Global.EvaluationInterval, c.Coordination.LeaseTTL/4)
+	next, ok := a.evaluator.NextDue(a.o.Now())
+	if !ok {
+		return longest
+	}
+	return min(longest-a.o.Now().Sub(began), next.Sub(a.o.Now()))
+}
+
+// reportRound logs a round that decided nothing, once for each new reason.
+func (a *App) reportRound(err error) {
+	if a.metrics.roundFailed(err.Error()) {
+		a.o.Logger.Warn("nothing can be decided", "err", err)
+	}
+}
+
+// reloadOnRequest reloads at each request until ctx ends.
+func (a *App) reloadOnRequest(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.o.Reload:
+			if err := a.Reload(ctx); err != nil {
+				a.o.Logger.Error("reload refused, nothing was changed", "err", err)
+			}
+		}
+	}
+}
+
+// Reload loads configuration and rules again and swaps them in, whole or not at
+// all. Hold timers of unchanged rules go on, incidents are not touched.
+func (a *App) Reload(context.Context) error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	err := a.reload()
+	a.reloads.done(a.o.Now(), err == nil)
+	if err == nil {
+		a.o.Logger.Info("configuration reloaded", "rules", len(a.current.Load().rules), "accounts", len(a.current.Load().config.Accounts))
+	}
+	return err
+}
+
+func (a *App) reload() error {
+	old := a.current.Load()
+	next, err := a.o.load()
+	if err != nil {
+		return err
+	}
+	if err := old.fixed(next); err != nil {
+		return err
+	}
+	cl, err := newClouds(next.config, &a.o, a.meter)
+	if err != nil {
+		return err
+	}
+	// Rules first: it is the only step left that can refuse without effect.
+	if err := a.evaluator.SetRules(next.rules); err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	if err := a.collector.Update(watched(next.config, cl)); err != nil {
+		return errors.Join(fmt.Errorf("collector: %w", err), a.evaluator.SetRules(old.rules))
+	}
+	a.history.SetRetention(next.historyNeeded())
+	a.clouds.Store(cl)
+	a.current.Store(next)
+	for _, r := range old.rules {
+		if !next.has(r.Rule.Name) {
+			a.metrics.forget(r.Rule.Name)
+		}
+	}
+	for _, w := range next.warnings {
+		a.o.Logger.Warn(w.String())
+	}
+	return nil
+}
+
+// lockFolder makes the folder and holds it for this process alone: two daemons
+// on one store would each think that the other's writes are their own.
+func lockFolder(path string) (*os.File, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("--storage.path %s: %w", path, err)
+	}
+	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("--storage.path %s: %w", path, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("--storage.path %s: another drwatch uses it; give each its own", path), f.Close())
+	}
+	return f, nil
+}

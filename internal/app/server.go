@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/drwatch/drwatch/internal/web"
+)
+
+// server is the HTTP side: listeners that are bound before anything runs, and
+// exporter-toolkit's TLS and authentication over them.
+type server struct {
+	app       *App
+	http      *http.Server
+	listeners []net.Listener
+	failed    chan error
+}
+
+func newServer(a *App) (*server, error) {
+	reg, err := a.registry()
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	s := &server{app: a, failed: make(chan error, 1)}
+	s.http = &http.Server{
+		Handler: web.Handler(web.Options{
+			View: a, Operator: operator{a}, Logger: a.o.Logger.With("component", "web"), Now: a.o.Now,
+			Metrics: promhttp.InstrumentMetricHandler(reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+				EnableOpenMetrics: true, MaxRequestsInFlight: 40, Timeout: 30 * time.Second, CoalesceGather: true, Registry: reg,
+			})),
+		}),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+	}
+	if err := toolkit.Validate(*a.o.Web.WebConfigFile); err != nil {
+		return nil, fmt.Errorf("--web.config.file: %w", err)
+	}
+	for _, address := range *a.o.Web.WebListenAddresses {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("--web.listen-address %s: %w", address, err), s.close(context.Background()))
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return s, nil
+}
+
+func (s *server) start() error {
+	if len(s.listeners) == 0 {
+		return errors.New("no --web.listen-address is given")
+	}
+	go func() {
+		err := toolkit.ServeMultiple(s.listeners, s.http, s.app.o.Web, s.app.o.Logger.With("component", "web"))
+		if err != nil && !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("HTTP server: %w", err)
+		}
+	}()
+	return nil
+}
+
+func (s *server) addresses() []string {
+	out := make([]string, len(s.listeners))
+	for i, l := range s.listeners {
+		out[i] = l.Addr().String()
+	}
+	return out
+}
+
+// close lets requests under way end, for as long as ctx allows.
+func (s *server) close(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	for _, l := range s.listeners {
+		if e := l.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// collectors are all that /metrics shows.
+func (a *App) collectors() []prometheus.Collector {
+	return append([]prometheus.Collector{a.collector.Metrics(), a.table.Collector(a.samples)}, a.metrics.collectors()...)
+}

@@ -1,0 +1,266 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/api"
+	"github.com/drwatch/drwatch/internal/collector"
+	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/replication"
+	"github.com/drwatch/drwatch/internal/web"
+)
+
+// Status is the daemon's own state.
+func (a *App) Status() api.Status {
+	l, state, store, snap := a.current.Load(), a.controller.State(), a.store.Status(), a.collector.Snapshot()
+	c := l.config
+	s := api.Status{
+		Version: a.o.Version, Observer: c.Observer.Name, Site: c.Observer.Site, Mode: c.Global.Mode, StartedAt: a.started.UTC(),
+		Leads: state.Leads, Freeze: state.Cluster.Freeze, EvaluatedAt: utc(state.At), Fitness: fitnessOf(state.Evaluation),
+		Store: api.Store{Joined: store.Joined, Restarts: store.Restarts, Error: store.LastError},
+	}
+	if s.Store.Error == "" {
+		s.Store.Error = state.ClusterErr
+	}
+	if state.Cluster.Leader != nil {
+		s.Leader = state.Cluster.Leader.Observer
+	}
+	s.NotReady = a.notReady(store.Joined, snap)
+	s.Ready = len(s.NotReady) == 0
+	for _, acc := range snap.Accounts {
+		s.Accounts = append(s.Accounts, api.Account{Name: acc.Name, Provider: acc.Provider, Up: acc.Up, Groups: acc.Groups, LastSuccess: utc(acc.LastSuccess), Error: acc.Error})
+	}
+	for _, site := range snap.Sites {
+		s.Sites = append(s.Sites, siteOf(site, snap, a.o.Now()))
+	}
+	return s
+}
+
+// fitnessOf is the fitness for the rule that asks the most: the first that does
+// not hold counts.
+func fitnessOf(e failover.Evaluation) []replication.Condition {
+	out := []replication.Condition{}
+	seen := map[string]int{}
+	for _, r := range e.Rules {
+		for _, f := range r.Fitness {
+			if i, ok := seen[f.Name]; !ok {
+				seen[f.Name] = len(out)
+				out = append(out, f)
+			} else if !f.OK {
+				out[i] = f
+			}
+		}
+	}
+	return out
+}
+
+func (a *App) notReady(joined bool, snap *collector.Snapshot) []string {
+	var why []string
+	if !joined {
+		why = append(why, "the coordination store has not been joined")
+	}
+	for _, acc := range snap.Accounts {
+		if !acc.Tried {
+			why = append(why, "account "+acc.Name+" has not been polled yet")
+		}
+	}
+	return why
+}
+
+func siteOf(s collector.Site, snap *collector.Snapshot, now time.Time) api.Site {
+	out := api.Site{Name: s.Name, Since: utc(s.Since), Probes: []api.Probe{}}
+	if s.Verdict.Known && !now.After(s.Verdict.Until) {
+		out.Reachable = &s.Verdict.Reachable
+	}
+	for _, p := range snap.Probes {
+		if p.Spec.Site == s.Name && !p.Result.At.IsZero() {
+			out.Probes = append(out.Probes, api.Probe{Name: p.Spec.Name, Success: p.Result.Success, At: utc(p.Result.At), DurationSeconds: p.Result.Duration.Seconds(), Detail: p.Result.Detail})
+		}
+	}
+	return out
+}
+
+// Groups are all groups, by account and name.
+func (a *App) Groups() []api.Group {
+	snap, cluster := a.collector.Snapshot(), a.controller.State().Cluster
+	out := make([]api.Group, 0, len(snap.Groups))
+	for _, g := range snap.Groups {
+		out = append(out, groupOf(g, cluster.Groups[g.Key]))
+	}
+	slices.SortFunc(out, func(x, y api.Group) int {
+		return strings.Compare(x.Account+"\x00"+x.Name+"\x00"+x.Group, y.Account+"\x00"+y.Name+"\x00"+y.Group)
+	})
+	return out
+}
+
+func groupOf(g collector.Group, rec replication.GroupRecord) api.Group {
+	out := api.Group{
+		Account: g.Account, Group: g.Key.ID, Provider: g.Key.Provider, Name: g.Name, Region: g.Region,
+		SourceSite: g.SourceSite, TargetSite: g.StandbySite, ActiveSite: g.ActiveSite, State: g.State, RawStatus: g.RawStatus,
+		FailoverReady: g.FailoverReady(), Conditions: g.Ready, LagSeconds: secondsOf(g.Lag), LastSync: utc(g.LastSync),
+		RPOSeconds: secondsOf(g.RPOObjective), ReadAt: utc(g.ReadAt), OpenIncident: rec.OpenIncident,
+	}
+	if rec.Latch != nil {
+		out.Latched = rec.Latch.Why
+	}
+	return out
+}
+
+// Rules are all rules with what they see and what holds them back.
+func (a *App) Rules() []api.Rule {
+	state := a.controller.State()
+	out := []api.Rule{}
+	for _, r := range state.Evaluation.Rules {
+		rule := api.Rule{Name: r.Rule.Name, Hash: r.Rule.Hash, Mode: r.Rule.Mode, Expr: r.Rule.Expr, For: r.Rule.For.Seconds(), Error: r.Err, Targets: []api.RuleTarget{}}
+		for _, t := range r.Targets {
+			row := api.RuleTarget{Account: t.Group.Account, Group: t.Group.Key.ID, Name: t.Group.Name, State: stateOf(t), Since: utc(t.Since), Value: t.Value, Mode: r.Rule.Mode, Blocking: []replication.Condition{}}
+			if d, ok := decisionOn(state, r.Rule.Name, t.Group.Key); ok {
+				row.Act, row.Mode, row.Blocking = d.Act, d.Mode, d.Blocking()
+			}
+			rule.Targets = append(rule.Targets, row)
+		}
+		out = append(out, rule)
+	}
+	return out
+}
+
+func stateOf(t failover.Target) string {
+	if t.State == "" {
+		return "inactive"
+	}
+	return t.State
+}
+
+func decisionOn(s failover.State, rule string, key replication.GroupKey) (failover.Decision, bool) {
+	for _, d := range s.Decisions {
+		if d.Rule == rule && d.Group == key {
+			return d, true
+		}
+	}
+	return failover.Decision{}, false
+}
+
+// Observers are the observers that the store knows to be alive.
+func (a *App) Observers() []api.Observer {
+	cluster := a.controller.State().Cluster
+	out := []api.Observer{}
+	for _, o := range cluster.Observers {
+		out = append(out, api.Observer{Observer: o, Leads: cluster.Leader != nil && cluster.Leader.Observer == o.Name})
+	}
+	return out
+}
+
+// Incidents are all incidents as the last round saw them, newest first.
+func (a *App) Incidents() []replication.Incident {
+	cluster := a.controller.State().Cluster
+	out := make([]replication.Incident, 0, len(cluster.Incidents))
+	for _, rec := range cluster.Incidents {
+		out = append(out, rec.Incident)
+	}
+	slices.SortFunc(out, func(x, y replication.Incident) int {
+		if c := y.OpenedAt.Compare(x.OpenedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(x.Name+x.ID, y.Name+y.ID)
+	})
+	return out
+}
+
+// Incident is one incident with its journal, read from the store now.
+func (a *App) Incident(ctx context.Context, id string) (api.Incident, error) {
+	cluster, err := a.store.Read(ctx)
+	if err != nil {
+		return api.Incident{}, fmt.Errorf("incident %q: %w", id, err)
+	}
+	rec, ok := cluster.Incidents[id]
+	if !ok {
+		return api.Incident{}, fmt.Errorf("incident %q: %w", id, web.ErrNotFound)
+	}
+	journal, err := a.store.Journal(ctx, id)
+	if err != nil {
+		return api.Incident{}, fmt.Errorf("journal of incident %q: %w", id, err)
+	}
+	return api.Incident{Incident: rec.Incident, Journal: journal}, nil
+}
+
+// Explain is why a group has or has not been failed over.
+func (a *App) Explain(account, group string) (api.Explain, error) {
+	state, snap := a.controller.State(), a.collector.Snapshot()
+	g, err := named(snap, account, group)
+	if err != nil {
+		return api.Explain{}, err
+	}
+	out := api.Explain{Group: groupOf(g, state.Cluster.Groups[g.Key]), Rules: []api.Explanation{}, Notes: []string{}}
+	if state.ClusterErr != "" {
+		out.Notes = append(out.Notes, "nothing can be decided: "+state.ClusterErr)
+	}
+	for _, r := range state.Evaluation.Rules {
+		for _, t := range r.Targets {
+			if t.Group.Key == g.Key {
+				out.Rules = append(out.Rules, explanation(state, r, t))
+			}
+		}
+	}
+	if len(out.Rules) == 0 {
+		out.Notes = append(out.Notes, "no rule's targets match this group now")
+	}
+	return out, nil
+}
+
+func explanation(state failover.State, r failover.RuleView, t failover.Target) api.Explanation {
+	e := api.Explanation{Rule: r.Rule.Name, Mode: r.Rule.Mode, State: stateOf(t), Since: utc(t.Since), Value: t.Value, Conditions: []replication.Condition{}, Votes: []replication.Vote{}}
+	if d, ok := decisionOn(state, r.Rule.Name, t.Group.Key); ok {
+		e.Act, e.Mode, e.Conditions = d.Act, d.Mode, d.Conditions
+	}
+	for _, v := range state.Cluster.Votes {
+		if v.Rule == r.Rule.Name && v.Group == t.Group.Key {
+			e.Votes = append(e.Votes, v)
+		}
+	}
+	if rec, ok := state.Cluster.Incidents[state.Cluster.Groups[t.Group.Key].OpenIncident]; ok && rec.Rule == r.Rule.Name {
+		e.Incident, e.HeldBy = rec.ID, rec.HeldBy
+	}
+	return e
+}
+
+// named finds a group by its name or provider id, in one account or in all.
+func named(snap *collector.Snapshot, account, name string) (collector.Group, error) {
+	var found []collector.Group
+	for _, key := range slices.SortedFunc(maps.Keys(snap.Groups), compareKeys) {
+		g := snap.Groups[key]
+		if (account == "" || g.Account == account) && (g.Name == name || g.Key.ID == name) {
+			found = append(found, g)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return collector.Group{}, fmt.Errorf("group %q: %w", name, web.ErrNotFound)
+	}
+	where := make([]string, len(found))
+	for i, g := range found {
+		where[i] = g.Account + "/" + g.Key.ID
+	}
+	return collector.Group{}, fmt.Errorf("%w: %d groups are called %q, name the account and the id: %s", web.ErrRefused, len(found), name, strings.Join(where, ", "))
+}
+
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}
+
+func secondsOf(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	s := d.Seconds()
+	return &s
+}
