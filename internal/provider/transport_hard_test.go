@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,14 @@ import (
 	"github.com/drwatch/drwatch/internal/provider"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain sets proxies before anything runs: net/http reads the environment
+// once, so that a test that sets them later would prove nothing.
+func TestMain(m *testing.M) {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
+		_ = os.Setenv(name, "http://127.0.0.1:1")
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
