@@ -234,6 +234,7 @@ func TestLateAnswerOfAReplacedReader(t *testing.T) {
 		if err := h.Update(only(account("hw", &reader{groups: []replication.Group{plainGroup("new")}}))); err != nil {
 			t.Fatal(err)
 		}
+		after(100 * time.Millisecond) // the new reader has answered
 		close(old.hangs)
 		after(time.Second)
 		if diff := cmp.Diff(map[string]string{"new": "hw"}, held(h)); diff != "" {
