@@ -22,11 +22,11 @@ const Version = "1"
 // Options of an Evaluator.
 type Options struct {
 	Store      *series.Store
-	Observer   string // this observer's name
-	Site       string // where it stands, "" when it stands nowhere
-	Mode       replication.Mode
-	MaxSamples int           // per query; default 5,000,000
-	Timeout    time.Duration // per query; default 10s
+	Observer   string           // this observer's name
+	Site       string           // where it stands, "" when it stands nowhere
+	Mode       replication.Mode // the ceiling over the rules' own; SetMode changes it
+	MaxSamples int              // per query; default 5,000,000
+	Timeout    time.Duration    // per query; default 10s
 	Now        func() time.Time
 	Logger     *slog.Logger
 }
@@ -110,6 +110,13 @@ func (e *Evaluator) SetRules(rules []Loaded) error {
 	}
 	e.rules = next
 	return nil
+}
+
+// SetMode changes the ceiling of the votes' mode, as a reload may.
+func (e *Evaluator) SetMode(m replication.Mode) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.o.Mode = m
 }
 
 // Round is one call of Evaluate.

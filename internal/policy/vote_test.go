@@ -140,6 +140,10 @@ func TestActiveSiteMustBeKnownAndElsewhere(t *testing.T) {
 	if got[0].State != policy.StateFiring || got[0].Vote.Mode != replication.Auto || got[0].Vote.RuleHash == "" || got[0].Vote.Site != "az-b" {
 		t.Errorf("vote %+v", got[0])
 	}
+	w.eval.SetMode(replication.DryRun)
+	if got := w.first(2).Vote.Mode; got != replication.DryRun {
+		t.Errorf("the ceiling is dry_run, the vote's mode is %s", got)
+	}
 }
 
 func TestTargetDown(t *testing.T) {
