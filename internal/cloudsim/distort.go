@@ -171,9 +171,10 @@ func (c *Cloud) drip(w http.ResponseWriter, q *request, a answer) {
 		if _, err := w.Write(body[i : i+1]); err != nil {
 			return
 		}
-		if flush.Flush() != nil || q.http.Context().Err() != nil || !q.wait(pause) {
+		if flush.Flush() != nil || q.http.Context().Err() != nil {
 			return
 		}
+		q.wait(pause)
 	}
 }
 

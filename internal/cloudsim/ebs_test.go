@@ -160,3 +160,18 @@ func TestEBSLag(t *testing.T) {
 		t.Errorf("lag of a stopped group %v", got)
 	}
 }
+
+// A failover takes the place of a stop that is under way; the stop's end does
+// not end the failover.
+func TestEBSFailoverOvertakesAStop(t *testing.T) {
+	l := newLab(t, nil)
+	id := must(t)(l.cloud.AddEBS(cloudsim.EBSGroup{Source: beijing, Target: shanghai, Pairs: 1}))
+	l.want(l.ali(primaryEBS, "StopDiskReplicaGroup", "ReplicaGroupId", id), 200, "RequestId")
+	l.clock.move(5 * time.Second)
+	l.want(l.ali(standbyEBS, "FailoverDiskReplicaGroup", "ReplicaGroupId", id), 200, "RequestId")
+	l.clock.move(5 * time.Second)
+	l.wantStatus(id, "failovering", beijing)
+	l.clock.move(5 * time.Second)
+	l.wantStatus(id, "failovered", shanghai)
+	l.wantFailovers(id, 1)
+}

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -172,6 +174,13 @@ func TestStaleReads(t *testing.T) {
 	if g := l.sdrsGroup(id); g["status"] != "failed-over" {
 		t.Errorf("detail %v, want the new one", g)
 	}
+	ebs := must(t)(l.cloud.AddEBS(cloudsim.EBSGroup{Source: beijing, Target: shanghai, Pairs: 1, RPO: time.Minute}))
+	addFault(t, l, cloudsim.Fault{Answer: cloudsim.Stale})
+	then := l.clock.now().Unix()
+	l.clock.move(time.Hour)
+	if p := l.ebsGroup(standbyEBS, "backup", ebs)["LastRecoverPoint"]; p != float64(then) {
+		t.Errorf("recover point %v, want the old one, %d", p, then)
+	}
 }
 
 func TestRepeatedToken(t *testing.T) {
@@ -289,5 +298,43 @@ func TestFaultsAreChecked(t *testing.T) {
 	}
 	if n := l.cloud.Calls(replication.HuaweiSDRS, ""); n != 0 {
 		t.Errorf("%d calls", n)
+	}
+}
+
+// A listener that is shut does not wait for what a fault delays, and what was
+// delayed is not answered and has no effect.
+func TestDelayEndsWithTheListener(t *testing.T) {
+	for name, end := range map[string]func(l *lab) error{
+		"refuse": func(l *lab) error { return l.cloud.LoseSite("az-b", cloudsim.Loss{API: true}) },
+		"hang":   func(l *lab) error { return l.cloud.LoseSite("az-b", cloudsim.Loss{API: true, Hang: true}) },
+		"close":  func(l *lab) error { l.cloud.Close(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, nil)
+			id := must(t)(l.cloud.AddEBS(cloudsim.EBSGroup{Source: beijing, Target: shanghai, Pairs: 1}))
+			addFault(t, l, cloudsim.Fault{Before: time.Hour})
+			req := l.rpc(standbyEBS, "FailoverDiskReplicaGroup", "ReplicaGroupId", id)
+			answered := make(chan error, 1)
+			go func() {
+				r, err := l.roundTrip(req)
+				if err == nil {
+					err = fmt.Errorf("answered %d %q", r.status, r.body)
+				} else {
+					err = nil
+				}
+				answered <- err
+			}()
+			for l.cloud.Calls(replication.AliyunEBS, "FailoverDiskReplicaGroup") == 0 {
+				runtime.Gosched()
+			}
+			if err := end(l); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-answered; err != nil {
+				t.Error(err)
+			}
+			l.clock.move(time.Hour)
+			l.wantFailovers(id, 0)
+		})
 	}
 }

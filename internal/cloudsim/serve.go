@@ -75,9 +75,7 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, quit <-chan str
 		panic(http.ErrAbortHandler) // the client went away half way, or sends without end
 	}
 	q.body = body
-	if !q.wait(c.o.Latency) {
-		return
-	}
+	q.wait(c.o.Latency)
 	c.answerTo(w, q)
 }
 
@@ -119,18 +117,14 @@ func (c *Cloud) answerTo(w http.ResponseWriter, q *request) {
 }
 
 func (c *Cloud) perform(w http.ResponseWriter, q *request) {
-	if !q.wait(q.fault.Before) {
-		return
-	}
+	q.wait(q.fault.Before)
 	if q.fault.Answer == ResetReused {
 		c.dropped(q)
 		reset(w)
 		return
 	}
 	a := c.act(q)
-	if !q.wait(q.fault.After) {
-		return
-	}
+	q.wait(q.fault.After)
 	c.send(w, q, c.distort(q, a))
 }
 
@@ -173,18 +167,18 @@ func (c *Cloud) mutate(q *request, entry *Effect, now time.Time) answer {
 	return a
 }
 
-// wait passes real time; false means that the listener was shut meanwhile. A
-// client that goes away does not shorten it: the provider works on.
-func (q *request) wait(d time.Duration) bool {
+// wait passes real time. A client that goes away does not shorten it: the
+// provider works on. A listener that is shut does, and ends the request without
+// an answer.
+func (q *request) wait(d time.Duration) {
 	if d <= 0 {
-		return true
+		return
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-q.quit:
-		return false
+		panic(http.ErrAbortHandler)
 	}
 }
