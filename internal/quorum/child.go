@@ -45,7 +45,8 @@ func (m *member) runChild() error {
 	if err := os.MkdirAll(m.o.Dir, 0o700); err != nil {
 		return err
 	}
-	cmd := exec.Command(m.o.Command[0], m.o.Command[1:]...)
+	// No context ends it: it goes when its input does, so that it closes its logs.
+	cmd := exec.CommandContext(context.Background(), m.o.Command[0], m.o.Command[1:]...)
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = m.o.Dir, childEnv(), ownGroup()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -116,16 +117,9 @@ func (m *member) converse(c *child, stdout io.Reader) error {
 	return nil
 }
 
-// childEnv is small on purpose: the member needs no secret and little memory.
-func childEnv() []string {
-	env := []string{"GOMAXPROCS=1", "GOGC=50", "GOMEMLIMIT=48MiB"}
-	for _, name := range []string{"PATH", "TMPDIR", "GOCOVERDIR"} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
-	return env
-}
+// childEnv is all of the member's environment: it needs no secret and little
+// memory.
+func childEnv() []string { return []string{"GOMAXPROCS=1", "GOGC=50", "GOMEMLIMIT=48MiB"} }
 
 // endedBy is one sentence on why the child ended.
 func endedBy(exit error, said string) error {
@@ -152,13 +146,13 @@ func relay(r io.Reader, log *slog.Logger) string {
 		line, err := lines.ReadString('\n')
 		line = strings.TrimSpace(line)
 		if level, text, ok := zapLine(line); ok {
-			log.Log(context.Background(), level, "etcd: "+text)
+			log.Log(context.Background(), level, "etcd", "says", text)
 			if level >= slog.LevelError {
 				last = text
 			}
 		} else if line != "" {
 			if plain++; plain <= maxSaid {
-				log.Error("etcd: " + line)
+				log.Error("etcd", "says", line)
 			}
 			if crash == "" {
 				crash = line
@@ -187,6 +181,8 @@ func zapLine(line string) (slog.Level, string, bool) {
 		z.Msg += ": " + z.Error
 	}
 	switch {
+	case strings.Contains(z.Msg, "schema version"):
+		return slog.LevelDebug, z.Msg, true // a new store has none until its first snapshot
 	case z.Level != "warn":
 		return slog.LevelError, z.Msg, true
 	case strings.Contains(z.Msg, "http and grpc server on single port"), strings.HasPrefix(z.Msg, "simple token"):

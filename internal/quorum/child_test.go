@@ -248,7 +248,7 @@ func TestStartIsQuickAndSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range strings.Split(string(status), "\n") {
+	for line := range strings.SplitSeq(string(status), "\n") {
 		if strings.HasPrefix(line, "VmRSS") {
 			t.Logf("%s", line)
 		}

@@ -27,6 +27,11 @@ const (
 // reads are linearizable: clientv3's default, never WithSerializable.
 type client struct{ m *member }
 
+var (
+	_ ledger.KV     = client{}
+	_ ledger.Leases = client{}
+)
+
 // call runs f with the member's present client and a deadline, and judges the
 // answer's header.
 func (c client) call(ctx context.Context, f func(context.Context, *clientv3.Client) (*etcdserverpb.ResponseHeader, error)) error {

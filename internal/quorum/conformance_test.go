@@ -148,12 +148,18 @@ func votesOn(c replication.Cluster, g replication.GroupKey) []replication.Vote {
 	return out
 }
 
-// claimed leads, votes go on both groups and claims the first.
-func (p *play) claimed() replication.IncidentRecord {
+// claim leads, votes go on both groups and prepares a claim of the first.
+func (p *play) claim() replication.Claim {
 	p.Helper()
 	p.lead()
 	p.ok(p.PublishVotes(p.Context(), []replication.Vote{vote(group1, replication.Go), vote(group2, replication.Go)}))
-	rec, err := p.Claim(p.Context(), claimOf(p.read(), "i1", group1))
+	return claimOf(p.read(), "i1", group1)
+}
+
+// claimed leads, votes go on both groups and claims the first.
+func (p *play) claimed() replication.IncidentRecord {
+	p.Helper()
+	rec, err := p.Claim(p.Context(), p.claim())
 	p.ok(err)
 	return rec
 }
@@ -316,9 +322,9 @@ func TestModelAndEtcdAgree(t *testing.T) {
 	for _, h := range histories {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
-			real, model := newClock(), newClock()
-			r := &play{T: t, clock: real, coordinator: openStore(t, filepath.Join(t.TempDir(), "etcd"), func(o *quorum.Options) {
-				o.Now, o.Version = real.now, "test"
+			etcd, model := newClock(), newClock()
+			r := &play{T: t, clock: etcd, coordinator: openStore(t, filepath.Join(t.TempDir(), "etcd"), func(o *quorum.Options) {
+				o.Now = etcd.now
 			})}
 			m := &play{T: t, clock: model, coordinator: quorumtest.New(model.now, "obs-a", "az-b")}
 			h.run(r)
@@ -360,6 +366,7 @@ func compareStores(t *testing.T, m, r *play) {
 
 // both runs a test on the model and on etcd.
 func both(t *testing.T, run func(*play)) {
+	t.Helper()
 	t.Run("model", func(t *testing.T) {
 		c := newClock()
 		run(&play{T: t, clock: c, coordinator: quorumtest.New(c.now, "obs-a", "az-b")})

@@ -176,7 +176,7 @@ func TestModelFaults(t *testing.T) {
 				if err == nil && got.Token != rec.Token {
 					t.Errorf("token %d, the store has %d", rec.Token, got.Token)
 				}
-				if !row.landed && row.is != quorum.ErrStoreReset {
+				if !row.landed && !errors.Is(row.is, quorum.ErrStoreReset) {
 					p.ok(claim(p)) // the fault happens once
 				}
 			})

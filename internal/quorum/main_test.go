@@ -2,7 +2,6 @@ package quorum_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -23,9 +22,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "etcd-member":
-			os.Exit(quorum.MemberMain(os.Args[2:]))
+			os.Exit(quorum.MemberMain(os.Args[2:])) //nolint:forbidigo // a test's main is a process
 		case "store-parent":
-			os.Exit(storeParent(os.Args[2]))
+			os.Exit(storeParent(os.Args[2])) //nolint:forbidigo // a test's main is a process
 		}
 	}
 	goleak.VerifyTestMain(m)
@@ -41,7 +40,7 @@ func storeParent(dir string) int {
 	for s.Status().ClientURL == "" {
 		tick()
 	}
-	fmt.Println("joined")
+	fmt.Fprintln(os.Stdout, "joined")
 	select {}
 }
 
@@ -73,14 +72,15 @@ func (l *logs) String() string {
 	return l.buf.String()
 }
 
-func logger(t *testing.T) (*slog.Logger, *logs) {
+func logger(t *testing.T) *slog.Logger {
+	t.Helper()
 	l := &logs{}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the store logged:\n%s", l)
 		}
 	})
-	return slog.New(slog.NewTextHandler(l, nil)), l
+	return slog.New(slog.NewTextHandler(l, nil))
 }
 
 // openStore opens a store in dir and waits until it has joined.
@@ -93,8 +93,7 @@ func openStore(t *testing.T, dir string, change ...func(*quorum.Options)) *quoru
 
 func openRaw(t *testing.T, dir string, change ...func(*quorum.Options)) *quorum.Store {
 	t.Helper()
-	log, _ := logger(t)
-	o := options(dir, log)
+	o := options(dir, logger(t))
 	for _, c := range change {
 		c(&o)
 	}
@@ -138,5 +137,3 @@ func members(t *testing.T, dir string) []int {
 	}
 	return pids
 }
-
-func ctx(t *testing.T) context.Context { return t.Context() }

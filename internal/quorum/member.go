@@ -14,8 +14,6 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
-
-	"github.com/drwatch/drwatch/internal/quorum/ledger"
 )
 
 // Status tells how the member is.
@@ -249,17 +247,14 @@ const readyEvery = 50 * time.Millisecond
 // dirBytes is the space that the files under dir take.
 func dirBytes(dir string) int64 {
 	var sum int64
+	// What vanishes meanwhile takes no space, so errors are passed over.
 	_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil // what vanishes meanwhile takes no space
-		}
-		if info, err := d.Info(); err == nil {
-			sum += allocated(info)
+		if err == nil && !d.IsDir() {
+			if info, err := d.Info(); err == nil {
+				sum += allocated(info)
+			}
 		}
 		return nil
 	})
 	return sum
 }
-
-var _ ledger.KV = client{}
-var _ ledger.Leases = client{}

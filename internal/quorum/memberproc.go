@@ -116,16 +116,30 @@ const (
 	sayReady   = "ready " // and its client URL
 )
 
+// serveMember runs etcd until it ends or the parent does. An orphan that hangs
+// in etcd is left behind by returning: the process ends then.
 func serveMember(c memberConfig, orphaned <-chan struct{}, stdout io.Writer) error {
 	cfg, err := etcdConfig(c)
 	if err != nil {
 		return err
 	}
-	go func() {
-		<-orphaned
-		time.AfterFunc(exitWithin, func() { os.Exit(0) })
-	}()
 	wal.SegmentSizeBytes = c.SegmentBytes
+	ended := make(chan error, 1)
+	go func() { ended <- runEtcd(cfg, orphaned, stdout) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-orphaned:
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(exitWithin):
+		return errors.New("it did not stop in time after its parent had gone")
+	}
+}
+
+func runEtcd(cfg *embed.Config, orphaned <-chan struct{}, stdout io.Writer) error {
 	e, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return err

@@ -22,8 +22,12 @@ func TestAStoreThatForgotIsNotUsed(t *testing.T) {
 		damage  func(t *testing.T, dir string)
 		because string
 	}{
-		{"emptied", func(t *testing.T, dir string) { remove(t, dir) }, "is empty"},
+		{"emptied", func(t *testing.T, dir string) {
+			t.Helper()
+			remove(t, dir)
+		}, "is empty"},
 		{"replaced by another store", func(t *testing.T, dir string) {
+			t.Helper()
 			remove(t, dir)
 			remove(t, dir+".seen.json")
 			known := readFile(t, dir+".old.json")
@@ -37,12 +41,16 @@ func TestAStoreThatForgotIsNotUsed(t *testing.T) {
 			writeFile(t, dir+".seen.json", known)
 		}, "its cluster id is"},
 		{"put back from a copy", func(t *testing.T, dir string) {
+			t.Helper()
 			remove(t, dir)
-			if err := os.CopyFS(dir, os.DirFS(dir+".copy")); err != nil {
+			if err := os.CopyFS(filepath.Join(dir, "member"), os.DirFS(dir+".copy")); err != nil {
 				t.Fatal(err)
 			}
 		}, "it is at revision"},
-		{"a damaged memory of it", func(t *testing.T, dir string) { writeFile(t, dir+".seen.json", []byte("{")) }, "cannot be read"},
+		{"a damaged memory of it", func(t *testing.T, dir string) {
+			t.Helper()
+			writeFile(t, dir+".seen.json", []byte("{"))
+		}, "cannot be read"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -83,7 +91,7 @@ func work(t *testing.T, dir string) {
 	p := &play{T: t, clock: newClock(), coordinator: s}
 	p.ok(s.Freeze(t.Context(), "alice", "not yet"))
 	p.ok(s.Close())
-	if err := os.CopyFS(dir+".copy", os.DirFS(dir)); err != nil {
+	if err := os.CopyFS(dir+".copy", os.DirFS(filepath.Join(dir, "member"))); err != nil {
 		t.Fatal(err)
 	}
 	s = openStore(t, dir)

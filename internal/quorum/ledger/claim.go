@@ -104,7 +104,7 @@ func (l *Ledger) claimCompares(c replication.Claim) []Compare {
 	cs := []Compare{
 		unchanged("the record of the group", l.keys.group(c.Incident.Key()), c.GroupRev),
 		absent("the freeze", l.keys.freeze()),
-		created("the leader", l.keys.leader(), c.LeaderRev),
+		l.keys.elected(c.LeaderRev),
 		absent("incident "+id, l.keys.incident(id)),
 		absent("the holder of incident "+id, l.keys.holder(id)),
 	}
@@ -158,7 +158,7 @@ func (l *Ledger) TakeOver(ctx context.Context, rec replication.IncidentRecord, l
 		return replication.IncidentRecord{}, fmt.Errorf("%s: %w", what, err)
 	}
 	holder := replication.Holder{Observer: leader.Observer, LeaderRev: leader.CreateRev}
-	t := Txn{Op: "take over", What: what, If: append(l.tokenCompares(rec.ID, rec.Token, rec.Rev), created("the leader", l.keys.leader(), leader.CreateRev))}
+	t := Txn{Op: "take over", What: what, If: append(l.tokenCompares(rec.ID, rec.Token, rec.Rev), l.keys.elected(leader.CreateRev))}
 	inc, err = l.write(&t, inc, entry)
 	if err != nil {
 		return replication.IncidentRecord{}, fmt.Errorf("%s: %w", what, err)

@@ -145,6 +145,7 @@ func (c Compare) Holds(v View) bool {
 		return v.At(c.Key).Create == c.Rev
 	case ChangedAt:
 		return v.At(c.Key).Mod == c.Rev
+	case NoneNewer:
 	}
 	for _, it := range v.Items {
 		if strings.HasPrefix(it.Key, c.Key) && it.Mod > c.Rev {
@@ -156,8 +157,9 @@ func (c Compare) Holds(v View) bool {
 
 func absent(name, key string) Compare { return Compare{Name: name, Kind: CreatedAt, Key: key} }
 
-func created(name, key string, rev int64) Compare {
-	return Compare{Name: name, Kind: CreatedAt, Key: key, Rev: rev}
+// elected: the leader key is the one of that election.
+func (k keys) elected(rev int64) Compare {
+	return Compare{Name: "the leader", Kind: CreatedAt, Key: k.leader(), Rev: rev}
 }
 
 func unchanged(name, key string, rev int64) Compare {

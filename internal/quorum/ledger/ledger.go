@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,7 +79,7 @@ func (l *Ledger) readBack(ctx context.Context, t Txn, cause error) (int64, error
 	for {
 		v, err := l.o.KV.Get(ctx, t.Witness)
 		if err == nil {
-			if it := v.At(t.Witness); it.Mod != 0 && string(it.Value) == string(want) {
+			if it := v.At(t.Witness); it.Mod != 0 && bytes.Equal(it.Value, want) {
 				return it.Mod, nil
 			}
 			return 0, fmt.Errorf("%s: not applied so far, as read back after: %w", t.What, cause)

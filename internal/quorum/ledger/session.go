@@ -204,11 +204,10 @@ func (l *Ledger) Resign(ctx context.Context) error {
 	}
 	l.setLease(func(s *lease) { s.leaderRev = 0 })
 	_, err := l.commit(ctx, Txn{
-		Op: "resign", What: "resigning", If: []Compare{created("the leader", l.keys.leader(), rev)},
+		Op: "resign", What: "resigning", If: []Compare{l.keys.elected(rev)},
 		Deletes: []string{l.keys.leader()},
 	})
-	var c *Conflict
-	if errors.As(err, &c) {
+	if errors.Is(err, replication.ErrConflict) {
 		return nil
 	}
 	return err

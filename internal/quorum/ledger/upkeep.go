@@ -92,7 +92,7 @@ func (l *Ledger) Tick(ctx context.Context, elapsed time.Duration) error {
 	clock += elapsed
 	_, err = l.commit(ctx, Txn{
 		Op: "tick", What: "moving the cluster clock",
-		If:      []Compare{created("the leader", l.keys.leader(), lead), unchanged("the cluster clock", key, it.Mod)},
+		If:      []Compare{l.keys.elected(lead), unchanged("the cluster clock", key, it.Mod)},
 		Puts:    []Put{{Key: key, Value: []byte(strconv.FormatInt(int64(clock), 10))}},
 		Deletes: oldStarts(v, key, clock), Witness: key,
 	})

@@ -90,7 +90,7 @@ func (l *Ledger) planWrite(ctx context.Context, w replication.Write) (Txn, repli
 func (l *Ledger) writeCompares(w replication.Write) []Compare {
 	var cs []Compare
 	if w.LeaderRev != 0 {
-		cs = append(cs, created("the leader", l.keys.leader(), w.LeaderRev))
+		cs = append(cs, l.keys.elected(w.LeaderRev))
 	}
 	if w.Unfrozen {
 		cs = append(cs, absent("the freeze", l.keys.freeze()))

@@ -180,6 +180,7 @@ type fault struct {
 	applied  bool     // but applied
 	conflict []string // not applied, these compares failed
 	down     bool     // and nothing passes after it
+	before   func()   // called first; the transaction goes on
 }
 
 var errDown = errors.New("the coordination store is not reachable")
@@ -219,6 +220,10 @@ func (c *conn) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error) 
 		return ledger.Result{}, err
 	}
 	f, hit := c.take(t.Op)
+	if f.before != nil {
+		f.before()
+		f, hit = fault{}, false
+	}
 	if f.conflict != nil {
 		return ledger.Result{Failed: f.conflict}, nil
 	}

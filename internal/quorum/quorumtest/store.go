@@ -64,6 +64,11 @@ func (s *Store) ConflictNext(op string, changed ...string) {
 	s.inject(fault{op: op, conflict: changed})
 }
 
+// BeforeNext calls f just before the next transaction of that kind is applied,
+// after all that the store read for it: what f does is what the transaction
+// must notice.
+func (s *Store) BeforeNext(op string, f func()) { s.inject(fault{op: op, before: f}) }
+
 // Disconnect makes every call of this observer fail with err until Heal.
 func (s *Store) Disconnect(err error) { s.c.setDown(err) }
 
