@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // time zones of providers, also where the machine has none
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/version"
@@ -18,6 +19,10 @@ import (
 )
 
 func main() {
+	// With DEBUG set, one of the vendors' SDKs prints signed URLs.
+	if err := os.Unsetenv("DEBUG"); err != nil {
+		fmt.Fprintf(os.Stderr, "drwatch: %v\n", err)
+	}
 	// The coordination store's member is this same binary, started by `serve` as
 	// a child of its own. It is no command for a person.
 	if len(os.Args) > 1 && os.Args[1] == memberCommand {

@@ -19,12 +19,14 @@ import (
 // held: only then are the action credentials loaded.
 type account struct {
 	config config.Account
-	reader provider.Reader
-	// standby reads the same groups from the action endpoint, nil when there is
-	// no other.
-	standby provider.Reader
-	acting  provider.Settings
+	polls  readers // bounded by the account's rate limit
+	acts   readers // for single groups under a claim: never held back
+	acting provider.Settings
 }
+
+// readers read the same groups from the account's endpoint and from its action
+// endpoint; other is nil when they are the same.
+type readers struct{ own, other provider.Reader }
 
 // clouds are all accounts by name. It is not changed after it was made.
 type clouds struct {
@@ -48,23 +50,29 @@ func newClouds(c *config.Config, o *Options, meter func(account string) provider
 func newAccount(a config.Account, o *Options, meter provider.Meter) (*account, error) {
 	read := settings(a, o, meter)
 	out := &account{config: a, acting: read}
+	out.acting.Endpoint, out.acting.Region, out.acting.Timeout = a.ActionEndpoint, a.Region, a.ActionTimeout
+	if a.Provider == replication.AliyunEBS {
+		out.acting.Region = a.ActionRegion
+	}
+	out.acting.Credentials = keys(a.Action.Credentials)
 	var err error
-	if out.reader, err = newReader(a.Provider, read); err != nil {
+	if out.polls, err = newReaders(a, read, out.acting); err != nil {
 		return nil, err
 	}
-	out.acting.Endpoint, out.acting.Region = a.ActionEndpoint, a.ActionRegion
-	if a.Provider != replication.AliyunEBS {
-		out.acting.Region = a.Region
-	}
-	out.acting.Timeout = a.ActionTimeout
-	out.acting.Credentials = keys(a.Action.Credentials)
-	if a.ActionEndpoint == a.Endpoint {
-		return out, nil
-	}
-	other := read
-	other.Endpoint, other.Region = out.acting.Endpoint, out.acting.Region
-	out.standby, err = newReader(a.Provider, other)
+	read.RequestsPerSecond, read.Burst = 0, 0
+	out.acts, err = newReaders(a, read, out.acting)
 	return out, err
+}
+
+func newReaders(a config.Account, own, acting provider.Settings) (readers, error) {
+	var r readers
+	var err error
+	if r.own, err = newReader(a.Provider, own); err != nil || a.ActionEndpoint == a.Endpoint {
+		return r, err
+	}
+	own.Endpoint, own.Region = acting.Endpoint, acting.Region
+	r.other, err = newReader(a.Provider, own)
+	return r, err
 }
 
 func settings(a config.Account, o *Options, meter provider.Meter) provider.Settings {
@@ -122,7 +130,8 @@ func watched(c *config.Config, cl *clouds) collector.Settings {
 	var s collector.Settings
 	for _, a := range cl.order {
 		s.Accounts = append(s.Accounts, collector.AccountSettings{
-			Name: a.config.Name, Provider: a.config.Provider, Reader: a.reader, Fallback: a.standby,
+			Name: a.config.Name, Provider: a.config.Provider, Reader: a.polls.own, Fallback: a.polls.other,
+			Acting: a.acts.own, ActingFallback: a.acts.other,
 			PollInterval: a.config.PollInterval, PollTimeout: a.config.PollTimeout,
 			Include: texts(a.config.Groups.Include), Exclude: texts(a.config.Groups.Exclude),
 		})

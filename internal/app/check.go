@@ -24,6 +24,7 @@ func CheckConfig(path string) strictyaml.Problems {
 	rules, found := rulefile.Load(paths, Known(c))
 	problems = append(problems, found...)
 	problems = append(problems, rulefile.NotAvailable(rules).AsWarnings()...)
+	problems = append(problems, unusable(rules)...)
 	problems.Sort()
 	return problems
 }
@@ -41,6 +42,7 @@ func CheckRules(paths []string, configFile string) strictyaml.Problems {
 	}
 	rules, problems := rulefile.Load(paths, known)
 	problems = append(problems, rulefile.NotAvailable(rules).AsWarnings()...)
+	problems = append(problems, unusable(rules)...)
 	problems.Sort()
 	return problems
 }

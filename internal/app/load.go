@@ -44,6 +44,7 @@ func (o *Options) load() (*loaded, error) {
 	rules, found := rulefile.Load(paths, Known(c))
 	problems = append(problems, found...)
 	problems = append(problems, rulefile.NotAvailable(rules)...)
+	problems = append(problems, unusable(rules)...)
 	problems.Sort()
 	if err := problems.Err(); err != nil {
 		return nil, err
@@ -54,6 +55,18 @@ func (o *Options) load() (*loaded, error) {
 		out.rules = append(out.rules, policy.Loaded{Rule: *r, Hash: rulefile.Hash(r, policy.Version, sites)})
 	}
 	return out, nil
+}
+
+// unusable are the rules that the evaluator refuses: expressions that could turn
+// missing data into a yes.
+func unusable(rules []*rulefile.Rule) strictyaml.Problems {
+	var ps strictyaml.Problems
+	for _, r := range rules {
+		if err := policy.Check(*r); err != nil {
+			ps.Errorf(r.Pos(), "%s", err)
+		}
+	}
+	return ps
 }
 
 // Known is what the rules are checked against.

@@ -146,12 +146,13 @@ func (a *App) reload() error {
 	if err != nil {
 		return err
 	}
-	// Rules first: it is the only step left that can refuse without effect.
+	// The rules were checked when they were loaded, so only the collector can still
+	// refuse, and it changes nothing then.
+	if err := a.collector.Update(watched(next.config, cl)); err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
 	if err := a.evaluator.SetRules(next.rules); err != nil {
 		return fmt.Errorf("rules: %w", err)
-	}
-	if err := a.collector.Update(watched(next.config, cl)); err != nil {
-		return errors.Join(fmt.Errorf("collector: %w", err), a.evaluator.SetRules(old.rules))
 	}
 	a.history.SetRetention(next.historyNeeded())
 	a.clouds.Store(cl)

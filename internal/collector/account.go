@@ -15,8 +15,8 @@ import (
 type account struct {
 	settings AccountSettings
 	filter   filter
-	main     *endpoint
-	fallback *endpoint          // nil when there is none
+	polling  ends               // for whole lists
+	acting   ends               // for single groups, on behalf of whoever acts
 	cancel   context.CancelFunc // nil when its loop never ran
 
 	// Under Collector.mu:
@@ -46,9 +46,10 @@ func (c *Collector) replaceAccounts(settings []AccountSettings, now time.Time) e
 		if err != nil {
 			return err // cannot be: the settings were checked
 		}
-		a := &account{settings: s, filter: f, main: &endpoint{reader: s.Reader}, polls: newDistribution(pollBounds)}
-		if s.Fallback != nil {
-			a.fallback = &endpoint{reader: s.Fallback}
+		a := &account{settings: s, filter: f, polling: newEnds(s.Reader, s.Fallback, s.PollTimeout), polls: newDistribution(pollBounds)}
+		a.acting = a.polling
+		if s.Acting != nil {
+			a.acting = newEnds(s.Acting, s.ActingFallback, s.PollTimeout)
 		}
 		if was := old[s.Name]; was != nil && was.settings.Provider == s.Provider {
 			a.polls, a.listed, a.state = was.polls, was.listed, was.state
@@ -127,7 +128,7 @@ func (c *Collector) jitter(most time.Duration) time.Duration {
 
 // poll lists the account once and keeps what it found.
 func (c *Collector) poll(ctx context.Context, a *account, started time.Time) {
-	listing, other, err := ask(ctx, c, a, func(ctx context.Context, r provider.Reader) (provider.Listing, error) {
+	listing, other, err := ask(ctx, c, a.polling, func(ctx context.Context, r provider.Reader) (provider.Listing, error) {
 		return r.List(ctx)
 	})
 	c.mu.Lock()

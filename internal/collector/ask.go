@@ -31,6 +31,21 @@ type endpoint struct {
 	overdue atomic.Int32
 }
 
+// ends are the ways to an account's groups: its own endpoint, and the other one.
+type ends struct {
+	main     *endpoint
+	fallback *endpoint // nil when there is none
+	timeout  time.Duration
+}
+
+func newEnds(main, fallback provider.Reader, timeout time.Duration) ends {
+	e := ends{main: &endpoint{reader: main}, timeout: timeout}
+	if fallback != nil {
+		e.fallback = &endpoint{reader: fallback}
+	}
+	return e
+}
+
 // Read reads one group afresh, through the account that holds it: its reader
 // first, its fallback when that does not answer. Group.Account names the
 // account that may act on the group. The snapshot stays as it is. The error is
@@ -41,7 +56,7 @@ func (c *Collector) Read(ctx context.Context, key replication.GroupKey) (replica
 	if err != nil {
 		return replication.Group{}, err
 	}
-	g, _, err := ask(ctx, c, a, func(ctx context.Context, r provider.Reader) (replication.Group, error) {
+	g, _, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (replication.Group, error) {
 		return r.Read(ctx, key.ID)
 	})
 	if err != nil {
@@ -57,7 +72,7 @@ func (c *Collector) Track(ctx context.Context, key replication.GroupKey, jobID s
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	p, _, err := ask(ctx, c, a, func(ctx context.Context, r provider.Reader) (provider.Progress, error) {
+	p, _, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (provider.Progress, error) {
 		return r.Track(ctx, key.ID, jobID)
 	})
 	if err != nil {
@@ -80,19 +95,19 @@ func (c *Collector) holder(key replication.GroupKey) (*account, error) {
 	return nil, fmt.Errorf("group %s: no account lists it: %w", key, provider.ErrNotFound)
 }
 
-// ask asks the account's reader, and its fallback when that does not answer;
+// ask asks the account's own endpoint, and the other when that does not answer;
 // that the provider does not know something is an answer. It tells whether the
-// answer is the fallback's.
-func ask[T any](ctx context.Context, c *Collector, a *account, question func(context.Context, provider.Reader) (T, error)) (T, bool, error) {
-	timeout := a.settings.PollTimeout
-	if deadline, ok := ctx.Deadline(); ok && a.fallback != nil {
-		timeout = min(timeout, deadline.Sub(c.o.Now())/2) // leave the fallback its half
+// answer is the other's.
+func ask[T any](ctx context.Context, c *Collector, e ends, question func(context.Context, provider.Reader) (T, error)) (T, bool, error) {
+	timeout := e.timeout
+	if deadline, ok := ctx.Deadline(); ok && e.fallback != nil {
+		timeout = min(timeout, deadline.Sub(c.o.Now())/2) // leave the other its half
 	}
-	v, err := askOne(ctx, c.o.Logger, a.main, timeout, question)
-	if err == nil || a.fallback == nil || errors.Is(err, provider.ErrNotFound) || ctx.Err() != nil {
+	v, err := askOne(ctx, c.o.Logger, e.main, timeout, question)
+	if err == nil || e.fallback == nil || errors.Is(err, provider.ErrNotFound) || ctx.Err() != nil {
 		return v, false, err
 	}
-	w, err2 := askOne(ctx, c.o.Logger, a.fallback, a.settings.PollTimeout, question)
+	w, err2 := askOne(ctx, c.o.Logger, e.fallback, e.timeout, question)
 	if err2 != nil {
 		// The second only as text: that the other end does not know the group says
 		// little while the first is silent.

@@ -28,6 +28,11 @@ type AccountSettings struct {
 	Fallback     provider.Reader
 	PollInterval time.Duration
 	PollTimeout  time.Duration // of each of the two readers
+	// Acting reads single groups for whoever acts on them, and ActingFallback from
+	// the other endpoint: the same groups, but not held back by the rate that
+	// bounds the polls. Nil: Reader and Fallback serve for both.
+	Acting         provider.Reader
+	ActingFallback provider.Reader
 	// Include and Exclude are regular expressions over the group's name, anchored
 	// at both ends. A group is watched when any of Include matches, or there is
 	// none, and none of Exclude does.

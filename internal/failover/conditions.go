@@ -88,7 +88,7 @@ func directionConditions(s Snapshot) []replication.Condition {
 	cs := []replication.Condition{active, known, targetUpCondition(s)}
 	if t.Group.Key.Provider == replication.HuaweiDWS {
 		base := s.Cluster.Groups[t.Group.Key].Baseline
-		cs = append(cs, replication.Condition{Name: "baseline", Value: orUnknown(base), Threshold: "cluster ids and roles were recorded while all was well", OK: base != ""})
+		cs = append(cs, replication.Condition{Name: "baseline", Value: orUnknown(t.Group.Baseline), Threshold: "as recorded while all was well: " + orUnknown(base), OK: base != "" && base == t.Group.Baseline})
 	}
 	if s.Claim != nil {
 		p := s.Claim.Plan

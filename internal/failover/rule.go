@@ -82,8 +82,8 @@ type Target struct {
 
 // RuleView is one rule with its targets in one round.
 type RuleView struct {
-	Rule    Rule
-	Err     string // the trigger could not be evaluated: unknown
+	Rule Rule
+	Err  string // the trigger could not be evaluated: unknown
 	// Fitness is whether this observer can vouch for itself, for this rule's `for`
 	// (protocol §1).
 	Fitness []replication.Condition

@@ -51,7 +51,9 @@ func (c *Controller) remember(ctx context.Context, eval Evaluation, cluster repl
 	put := 0
 	for _, g := range eval.Groups {
 		rec := cluster.Groups[g.Key]
-		known := rec.Active == g.Active && (g.Baseline == "" || rec.Baseline != "")
+		// The cluster ids and roles are only believed while all is well.
+		settled := g.Baseline == rec.Baseline || g.State != replication.Replicating
+		known := rec.Active == g.Active && settled
 		if g.Active.IsZero() || known || rec.OpenIncident != "" {
 			continue
 		}
@@ -64,7 +66,7 @@ func (c *Controller) remember(ctx context.Context, eval Evaluation, cluster repl
 			rec.LastAction = &replication.LastAction{Action: replication.Failover, At: c.o.Now().UTC(), Clock: cluster.Clock}
 		}
 		rec.Active = g.Active
-		if rec.Baseline == "" {
+		if !settled {
 			rec.Baseline = g.Baseline
 		}
 		if err := c.o.Upkeep.PutGroup(ctx, g.Key, rec); err != nil {

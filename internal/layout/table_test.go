@@ -10,8 +10,10 @@ const everything = "*"
 var mayImport = map[string][]string{
 	// Flags and signals. quorum, because its etcd member is the same binary
 	// started as a child, before anything of app.
-	"cmd/drwatch":  {"internal/app", "internal/client", "internal/console", "internal/quorum", "internal/api", "internal/replication"},
+	"cmd/drwatch":  {"internal/app", "internal/client", "internal/console", "internal/demo", "internal/cloudsim", "internal/quorum", "internal/strictyaml", "internal/api", "internal/replication"},
 	"internal/app": {everything},
+	// A play on the real daemon and the simulated clouds.
+	"internal/demo": {"internal/app", "internal/cloudsim", "internal/console", "internal/failover", "internal/api", "internal/replication"},
 
 	// The words that all others speak in, and the reading of YAML.
 	"internal/replication": {},
@@ -55,11 +57,11 @@ var onlyIn = map[string][]string{
 	"github.com/aliyun/":                        {"internal/provider/ebs"},
 	"go.etcd.io/":                               {"internal/quorum"},
 	"github.com/prometheus/blackbox_exporter/":  {"internal/probe", "internal/config"},
-	"github.com/prometheus/prometheus/":         {"internal/series", "internal/policy", "internal/policy/rulefile", "internal/policy/policytest"},
+	"github.com/prometheus/prometheus/":         {"internal/series", "internal/collector", "internal/policy", "internal/policy/rulefile", "internal/policy/policytest"},
 	"github.com/alecthomas/kingpin/":            {"cmd/drwatch"},
 	"modernc.org/sqlite":                        {"internal/history"},
 	"github.com/prometheus/client_golang/api":   {"internal/report", "internal/policy/policytest", "internal/client"},
-	"github.com/prometheus/exporter-toolkit/":   {"cmd/drwatch", "internal/app", "internal/web"},
+	"github.com/prometheus/exporter-toolkit/":   {"cmd/drwatch", "internal/app", "internal/demo", "internal/web"},
 	"github.com/prometheus/alertmanager/notify": {},
 }
 

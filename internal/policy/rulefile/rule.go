@@ -81,3 +81,6 @@ type Hook struct {
 	Timeout    time.Duration
 	Idempotent bool
 }
+
+// Pos is where the rule begins in its file, for messages.
+func (r *Rule) Pos() strictyaml.Pos { return r.pos["failover"] }
