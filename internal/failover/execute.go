@@ -164,7 +164,7 @@ func (c *Controller) intent(ctx context.Context, election int64, rec replication
 	inc.Phase, inc.HeldBy, inc.Guards, inc.Mode = replication.Executing, "", p.decision.Conditions, p.decision.Mode
 	take := inc.Slot < 0
 	if take {
-		inc.Slot = freeSlot(p.cluster, rec.Rule)
+		inc.Slot = freeSlot(p.cluster, rec.Rule, inc.Plan.MaxConcurrent)
 	}
 	inc.Calls = append(append([]replication.Call(nil), inc.Calls...), replication.Call{
 		Operation: string(inc.Action), Attempt: len(inc.Calls) + 1, StartedAt: now,
@@ -177,12 +177,20 @@ func (c *Controller) intent(ctx context.Context, election int64, rec replication
 	}, "intent", fmt.Sprintf("will call %s of %s (%s, %s), %s", inc.Action, rec.Name, rec.Key(), p.group.RawStatus, lossText(p.decision.RPO)))
 }
 
-func freeSlot(cluster replication.Cluster, rule string) int {
-	for n := 0; ; n++ {
+// freeSlot picks one of the rule's free slots at random: those that start at the
+// same moment then rarely want the same one. With none free the lowest is
+// named, and the write that takes it is refused.
+func freeSlot(cluster replication.Cluster, rule string, slots int) int {
+	var free []int
+	for n := range slots {
 		if _, taken := cluster.Slots[rule][n]; !taken {
-			return n
+			free = append(free, n)
 		}
 	}
+	if len(free) == 0 {
+		return 0
+	}
+	return free[rand.IntN(len(free))]
 }
 
 // outcome writes what is known of the call. It is written even when the

@@ -54,7 +54,8 @@ func (c *Controller) remember(ctx context.Context, eval Evaluation, cluster repl
 		// The cluster ids and roles are only believed while all is well.
 		settled := g.Baseline == rec.Baseline || g.State != replication.Replicating
 		known := rec.Active == g.Active && settled
-		if g.Active.IsZero() || known || rec.OpenIncident != "" {
+		old := rec.LastAction != nil && !g.ReadAt.After(rec.LastAction.At) // a poll from before our own failover
+		if g.Active.IsZero() || known || old || rec.OpenIncident != "" {
 			continue
 		}
 		if put++; put > maxRemembersARound {

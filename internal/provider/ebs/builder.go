@@ -2,7 +2,6 @@ package ebs
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/drwatch/drwatch/internal/provider"
 )
@@ -28,14 +27,14 @@ func (b *builder) count(field string) {
 	b.r.c.s.Meter.DecodeError(field)
 }
 
-func (b *builder) addGroup(raw json.RawMessage, readAt time.Time) {
-	if g, ok := b.r.parseGroup(raw, readAt, b.count); ok && !b.known[g.Key.ID] {
+func (b *builder) addGroup(raw json.RawMessage, at moment) {
+	if g, ok := b.r.parseGroup(raw, at, b.count); ok && !b.known[g.Key.ID] {
 		b.known[g.Key.ID] = true
 		b.groups = append(b.groups, g)
 	}
 }
 
-func (b *builder) addPair(raw json.RawMessage, _ time.Time) {
+func (b *builder) addPair(raw json.RawMessage, _ moment) {
 	if p, ok := parsePair(raw, b.count); ok && !b.seen[p.id] {
 		b.seen[p.id] = true
 		b.pairs[p.group] = append(b.pairs[p.group], p)

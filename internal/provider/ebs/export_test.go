@@ -15,13 +15,13 @@ func Decode(reader provider.Reader, readAt time.Time, groups, pairs []byte) (l p
 		return l, false
 	}
 	for _, raw := range items {
-		b.addGroup(raw, readAt)
+		b.addGroup(raw, moment{here: readAt})
 	}
 	if items, ok = decodeAnswer(pairs).list("ReplicaPairs"); !ok {
 		return l, false
 	}
 	for _, raw := range items {
-		b.addPair(raw, readAt)
+		b.addPair(raw, moment{here: readAt})
 	}
 	return b.listing(), true
 }

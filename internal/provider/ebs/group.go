@@ -49,8 +49,8 @@ func parsePair(raw json.RawMessage, bad func(string)) (p pair, ok bool) {
 }
 
 // parseGroup reads one item of ReplicaGroups, without its pairs; ok is false
-// when it has no usable id. readAt is when the answer came.
-func (r *Reader) parseGroup(raw json.RawMessage, readAt time.Time, bad func(string)) (g group, ok bool) {
+// when it has no usable id. at is when the answer came.
+func (r *Reader) parseGroup(raw json.RawMessage, at moment, bad func(string)) (g group, ok bool) {
 	it, ok := decodeItem(raw, bad)
 	if !ok {
 		bad("ReplicaGroups")
@@ -78,14 +78,14 @@ func (r *Reader) parseGroup(raw json.RawMessage, readAt time.Time, bad func(stri
 		Name: short(it.text("GroupName")), RawStatus: short(status), State: meaning.state,
 		Source: replication.Location{Region: it.text("PrimaryRegion"), Zone: it.text("PrimaryZone")},
 		Target: replication.Location{Region: it.text("StandbyRegion"), Zone: it.text("StandbyZone")},
-		ReadAt: readAt,
+		ReadAt: at.here, ProviderTime: at.there,
 	}
 	g.Active = g.active(meaning.active)
 	g.RPOObjective = r.objective(it)
 	times := provider.Times{Meter: counting{provider.NopMeter{}, bad}}
 	seconds, _ := it.number("LastRecoverPoint")
 	g.LastSync = times.Unix("LastRecoverPoint", seconds)
-	g.Lag = times.Lag(readAt, g.LastSync)
+	g.Lag = times.Lag(at.here, g.LastSync)
 	return g, true
 }
 

@@ -103,9 +103,13 @@ func (r *Reader) read(ctx context.Context, groupFilter, pairFilter map[string]st
 	return b.listing(), nil
 }
 
+// moment is when an answer came: by the clock here, and by the provider's, zero
+// when it told none.
+type moment struct{ here, there time.Time }
+
 // pages calls op until there is no further page, and each for every item. The
 // list is complete when it returns nil.
-func (r *Reader) pages(ctx context.Context, op, field string, filter map[string]string, each func(json.RawMessage, time.Time)) error {
+func (r *Reader) pages(ctx context.Context, op, field string, filter map[string]string, each func(json.RawMessage, moment)) error {
 	params := map[string]string{"MaxResults": pageSize, "Site": r.site}
 	maps.Copy(params, filter)
 	tokens := map[string]bool{}
@@ -121,9 +125,9 @@ func (r *Reader) pages(ctx context.Context, op, field string, filter map[string]
 		if !ok {
 			return fmt.Errorf("%s in %s: the answer has no list %s", op, r.c.s.Region, field)
 		}
-		readAt := r.c.s.Now()
+		at := moment{here: r.c.s.Now(), there: reply.Date}
 		for _, raw := range items {
-			each(raw, readAt)
+			each(raw, at)
 		}
 		next, ok := text(reply.answer.fields["NextToken"])
 		switch {

@@ -55,6 +55,11 @@ func TestListReadsTheVendorsSample(t *testing.T) {
 			{Name: "pairs_synced", Value: "2 of 2", Threshold: "all, at least one", OK: true},
 		},
 	}}
+	// The server's own Date: without it no unknown call could ever be proven unsent.
+	if len(l.Groups) != 1 || l.Groups[0].ProviderTime.IsZero() {
+		t.Fatalf("%d groups, want one with the provider's time", len(l.Groups))
+	}
+	l.Groups[0].ProviderTime = time.Time{}
 	if diff := cmp.Diff(want, l.Groups); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}
