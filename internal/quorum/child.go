@@ -220,7 +220,11 @@ func (m *member) lookAtHealth(ctx context.Context) {
 	if err != nil {
 		return // the next call that matters will tell
 	}
-	alarm := alarmOf(r)
+	m.alarmed(alarmOf(r))
+}
+
+// alarmed keeps etcd's alarm, "" for none, and tells of a new one.
+func (m *member) alarmed(alarm string) {
 	m.mu.Lock()
 	changed := m.status.Alarm != alarm
 	m.status.Alarm = alarm

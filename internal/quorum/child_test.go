@@ -18,6 +18,11 @@ import (
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
+const (
+	stop = syscall.SIGSTOP
+	cont = syscall.SIGCONT
+)
+
 func kill(t *testing.T, pid int, sig syscall.Signal) {
 	t.Helper()
 	if err := syscall.Kill(pid, sig); err != nil {

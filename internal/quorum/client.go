@@ -236,6 +236,7 @@ func classify(err error) error {
 func (m *member) explain(err error) error {
 	switch {
 	case errors.Is(err, rpctypes.ErrNoSpace):
+		m.alarmed(etcdserverpb.AlarmType_NOSPACE.String())
 		return fmt.Errorf("the coordination store is out of space and takes no writes: give its disk room, then `etcdctl alarm disarm`: %w", err)
 	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ledger.ErrUncertain):
 		return fmt.Errorf("%w within %s: %w", ledger.ErrUncertain, callTimeout, err)

@@ -128,7 +128,6 @@ var intentRows = []struct {
 }
 
 func TestIntentConflicts(t *testing.T) {
-
 	for _, row := range intentRows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -270,6 +269,12 @@ func TestTransactionsNoticeWhatHappensMeanwhile(t *testing.T) {
 				}
 		})
 	})
+	t.Run("a group's record", func(t *testing.T) {
+		run(t, "group", "the record of the group", func(p *play) (func(), func() error) {
+			g := replication.GroupRecord{Baseline: "a>b"}
+			return func() { p.ok(p.PutGroup(p.Context(), group1, g)) }, func() error { return p.PutGroup(p.Context(), group1, g) }
+		})
+	})
 	t.Run("the clock: another election", func(t *testing.T) {
 		run(t, "tick", "the leader", func(p *play) (func(), func() error) {
 			p.lead()
@@ -324,4 +329,42 @@ func TestFailuresAreCountedTogether(t *testing.T) {
 	if n := p.read().Losses["az-a"].Failures["r1"]; n != 2 {
 		t.Errorf("%d failures are counted, want 2", n)
 	}
+}
+
+func TestTheLeaderIsNotReplacedMeanwhile(t *testing.T) {
+	c := newClock()
+	a := quorumtest.New(c.now, "obs-a", "az-b")
+	b := &play{T: t, clock: c, coordinator: a.Join(c.now, "obs-b", "az-c")}
+	b.ok(a.Renew(t.Context()))
+	a.BeforeNext("lead", func() { b.lead() })
+	lead, mine, err := a.Lead(t.Context())
+	if err != nil || mine || lead.Observer != "obs-b" {
+		t.Errorf("%v leads, ours %v, error %v; want obs-b, who was first", lead, mine, err)
+	}
+}
+
+func TestAckIsRefusedWhileAnIncidentIsUnderWay(t *testing.T) {
+	both(t, func(p *play) {
+		rec := p.claimed()
+		if err := p.Ack(p.Context(), group1, "alice", "hurry"); !errors.Is(err, quorum.ErrRefused) || !containsText(err, "i1 is under way") {
+			t.Errorf("got %v, want refused", err)
+		}
+		if err := p.Ack(p.Context(), group2, "alice", "why not"); !errors.Is(err, quorum.ErrNotFound) {
+			t.Errorf("got %v, want nothing to release", err)
+		}
+		w := p.ended(rec, replication.Failed)
+		w.Group.Latch, w.Episode = &replication.Latch{Incident: "i1", Why: "it failed"}, true
+		_, err := p.Write(p.Context(), w)
+		p.ok(err)
+		p.ok(p.Ack(p.Context(), group1, "alice", "looked"))
+		c := p.read()
+		if c.Groups[group1].Latch != nil || len(c.Episodes) != 0 {
+			t.Errorf("latch %v, episodes %v after the ack", c.Groups[group1].Latch, c.Episodes)
+		}
+		entries, err := p.Journal(p.Context(), "i1")
+		p.ok(err)
+		if last := entries[len(entries)-1]; last.Event != "ack" || last.Data["who"] != "alice" {
+			t.Errorf("the journal ends with %+v", last)
+		}
+	})
 }

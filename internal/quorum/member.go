@@ -47,7 +47,7 @@ type member struct {
 // Back-off between restarts; a run of steadyAfter makes it start anew.
 const (
 	firstBackoff = 100 * time.Millisecond
-	lastBackoff  = 30 * time.Second
+	lastBackoff  = 5 * time.Second
 	steadyAfter  = time.Minute
 )
 

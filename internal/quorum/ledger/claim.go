@@ -106,7 +106,6 @@ func (l *Ledger) claimCompares(c replication.Claim) []Compare {
 		absent("the freeze", l.keys.freeze()),
 		l.keys.elected(c.LeaderRev),
 		absent("incident "+id, l.keys.incident(id)),
-		absent("the holder of incident "+id, l.keys.holder(id)),
 	}
 	site := c.Loss.Site
 	if site == "" {

@@ -1,0 +1,144 @@
+package quorum_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/drwatch/drwatch/internal/quorum"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// client is another way to the store, beside drwatch.
+func client(t *testing.T, s *quorum.Store) *clientv3.Client {
+	t.Helper()
+	cli, err := clientv3.New(clientv3.Config{Endpoints: []string{s.Status().ClientURL}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cli.Close() })
+	return cli
+}
+
+func TestALargeClusterIsReadWholeAtOneRevision(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "etcd"))
+	p := &play{T: t, clock: newClock(), coordinator: s}
+	p.claimed()
+	cli := client(t, s)
+	const groups = 1300
+	for from := 0; from < groups; from += 100 {
+		var ops []clientv3.Op
+		for i := from; i < from+100; i++ {
+			ops = append(ops, clientv3.OpPut(fmt.Sprintf("/drwatch/test/group/huawei_evs/g%04d", i), `{"baseline":"x"}`))
+		}
+		if _, err := cli.Txn(t.Context()).Then(ops...).Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	halt, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // the store goes on moving under the reader
+		defer close(stopped)
+		for {
+			select {
+			case <-halt:
+				return
+			default:
+				_, _ = cli.Put(t.Context(), "/drwatch/test/group/huawei_evs/g0000", `{"baseline":"y"}`)
+				_, _ = cli.Put(t.Context(), "/drwatch/test/group/huawei_evs/g1299", `{"baseline":"y"}`)
+			}
+		}
+	}()
+	for range 20 {
+		c := p.read()
+		if len(c.Groups) != groups+1 {
+			t.Fatalf("%d groups, want %d", len(c.Groups), groups+1)
+		}
+		for k, g := range c.Groups {
+			if g.Rev > c.Revision {
+				t.Errorf("%s was read at revision %d, the cluster at %d", k, g.Rev, c.Revision)
+			}
+		}
+		first, last := c.Groups[evs(0)], c.Groups[evs(1299)]
+		if d := first.Rev - last.Rev; first.Baseline == "y" && d > 1 {
+			t.Errorf("written in turn, read %d revisions apart", d)
+		}
+	}
+	close(halt)
+	<-stopped
+}
+
+func evs(n int) replication.GroupKey {
+	return replication.GroupKey{Provider: replication.HuaweiEVS, ID: fmt.Sprintf("g%04d", n)}
+}
+
+// The alarm that etcd raises when its quota or disk is used up makes it refuse
+// writes until a person disarms it.
+func TestNoSpaceAlarm(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "etcd"))
+	p := &play{T: t, clock: newClock(), coordinator: s}
+	rec := p.claimed()
+	cli := client(t, s)
+	alarm := pb.NewMaintenanceClient(cli.ActiveConnection())
+	set := func(action pb.AlarmRequest_AlarmAction) {
+		t.Helper()
+		if _, err := alarm.Alarm(t.Context(), &pb.AlarmRequest{Action: action, Alarm: pb.AlarmType_NOSPACE}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(pb.AlarmRequest_ACTIVATE)
+	began := time.Now()
+	_, err := s.Write(t.Context(), p.intent(rec))
+	if err == nil || !containsText(err, "out of space") || !containsText(err, "alarm disarm") {
+		t.Errorf("got %v, want it to say what is wrong and what to do", err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("the refusal took %s", took)
+	}
+	if got := s.Status().Alarm; got != "NOSPACE" {
+		t.Errorf("the status shows alarm %q", got)
+	}
+	if err := s.Renew(t.Context()); err == nil {
+		t.Error("the heartbeat was written all the same")
+	}
+	set(pb.AlarmRequest_DEACTIVATE)
+	_, err = s.Write(t.Context(), p.intent(rec))
+	p.ok(err)
+	waitFor(t, "the status to show the end of it", func() bool { return s.Status().Alarm == "" })
+}
+
+// A stopped member neither blocks for longer than a call's deadline nor the
+// status at all.
+func TestAHangingMember(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "etcd")
+	s := openStore(t, dir)
+	pid := theMember(t, dir)
+	kill(t, pid, stop)
+	began := time.Now()
+	if _, err := s.Read(t.Context()); err == nil {
+		t.Error("a stopped member answered")
+	}
+	if took := time.Since(began); took > 7*time.Second {
+		t.Errorf("the call took %s", took)
+	}
+	began = time.Now()
+	s.Status()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("the status took %s", took)
+	}
+	kill(t, pid, cont)
+	waitFor(t, "the member to answer again", func() bool { _, err := s.Read(t.Context()); return err == nil })
+	kill(t, pid, stop)
+	began = time.Now()
+	_ = s.Close() // the lease cannot be given back
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("closing took %s", took)
+	}
+	if pids := members(t, dir); len(pids) != 0 {
+		t.Errorf("members %v are left", pids)
+	}
+}
