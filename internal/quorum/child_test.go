@@ -41,6 +41,7 @@ func theMember(t *testing.T, dir string) int {
 }
 
 func TestOpenReturnsAtOnceAndCallsFailFast(t *testing.T) {
+	t.Parallel()
 	s := openRaw(t, filepath.Join(t.TempDir(), "etcd"), func(o *quorum.Options) { o.Command = []string{"/nonexistent"} })
 	began := time.Now()
 	_, err := s.Read(t.Context())
@@ -60,6 +61,7 @@ func TestOpenReturnsAtOnceAndCallsFailFast(t *testing.T) {
 }
 
 func TestRestartKeepsAllAndANewLifeHasNoOldVotes(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")
 	c := newClock()
 	first := openStore(t, dir)
@@ -90,6 +92,7 @@ func TestRestartKeepsAllAndANewLifeHasNoOldVotes(t *testing.T) {
 }
 
 func TestKillOfTheMemberLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")
 	s := openStore(t, dir)
 	p := &play{T: t, clock: newClock(), coordinator: s}
@@ -133,6 +136,7 @@ func TestKillOfTheMemberLosesNothingAcknowledged(t *testing.T) {
 
 // A write whose answer is lost with the member is read back from the next one.
 func TestUnansweredClaimIsReadBack(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")
 	s := openStore(t, dir)
 	p := &play{T: t, clock: newClock(), coordinator: s}
@@ -154,6 +158,7 @@ func TestUnansweredClaimIsReadBack(t *testing.T) {
 }
 
 func TestTheMemberOutlivesSignalsButNotItsParent(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")
 	cmd := exec.Command(os.Args[0], "store-parent", dir)
 	out, err := cmd.StdoutPipe()
@@ -193,6 +198,7 @@ func TestTheMemberOutlivesSignalsButNotItsParent(t *testing.T) {
 }
 
 func TestALeftOverMemberIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")
 	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -213,6 +219,7 @@ func TestALeftOverMemberIsWaitedFor(t *testing.T) {
 }
 
 func TestStopEndsTheMember(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")
 	s := openStore(t, dir)
 	p := &play{T: t, clock: newClock(), coordinator: s}

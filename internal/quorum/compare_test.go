@@ -147,6 +147,7 @@ func TestIntentConflicts(t *testing.T) {
 }
 
 func TestPersonsAreRefusedOnceSent(t *testing.T) {
+	t.Parallel()
 	both(t, func(p *play) {
 		rec, err := p.Write(p.Context(), p.intent(p.claimed()))
 		p.ok(err)
@@ -164,6 +165,7 @@ func TestPersonsAreRefusedOnceSent(t *testing.T) {
 }
 
 func TestModeOnlyGoesDown(t *testing.T) {
+	t.Parallel()
 	both(t, func(p *play) {
 		rec := p.claimed()
 		down := replication.Write{Incident: rec.Incident, Token: rec.Token, IncidentRev: rec.Rev}
@@ -179,6 +181,7 @@ func TestModeOnlyGoesDown(t *testing.T) {
 }
 
 func TestLossIsNotClosedUnderAnOpenIncident(t *testing.T) {
+	t.Parallel()
 	both(t, func(p *play) {
 		rec := p.claimed()
 		rev := p.read().Losses["az-a"].Rev
@@ -292,6 +295,7 @@ func TestTransactionsNoticeWhatHappensMeanwhile(t *testing.T) {
 // A person's request meets the executor's write: it is judged anew on what the
 // executor left.
 func TestAbortMeetsTheIntent(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	s := quorumtest.New(c.now, "obs-a", "az-b")
 	p := &play{T: t, clock: c, coordinator: s}
@@ -312,6 +316,7 @@ func TestAbortMeetsTheIntent(t *testing.T) {
 // Failures of several incidents of one loss are counted without a conflict for
 // their writers.
 func TestFailuresAreCountedTogether(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	s := quorumtest.New(c.now, "obs-a", "az-b")
 	p := &play{T: t, clock: c, coordinator: s}
@@ -332,6 +337,7 @@ func TestFailuresAreCountedTogether(t *testing.T) {
 }
 
 func TestTheLeaderIsNotReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	a := quorumtest.New(c.now, "obs-a", "az-b")
 	b := &play{T: t, clock: c, coordinator: a.Join(c.now, "obs-b", "az-c")}
@@ -344,6 +350,7 @@ func TestTheLeaderIsNotReplacedMeanwhile(t *testing.T) {
 }
 
 func TestAckIsRefusedWhileAnIncidentIsUnderWay(t *testing.T) {
+	t.Parallel()
 	both(t, func(p *play) {
 		rec := p.claimed()
 		if err := p.Ack(p.Context(), group1, "alice", "hurry"); !errors.Is(err, quorum.ErrRefused) || !containsText(err, "i1 is under way") {

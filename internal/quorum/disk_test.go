@@ -15,6 +15,7 @@ import (
 // A full disk ends the member; the parent lives, says so, and goes on when there
 // is room again.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	disk := t.TempDir()
 	if !smallDisk(t, disk) {
 		t.Log("mounting is not permitted to this user; TestFileSizeLimit stands in for the full disk")
@@ -101,6 +102,7 @@ func fill(t *testing.T, hog string) {
 // A member whose files may not grow fails as on a full disk: its data base
 // cannot take what its log has.
 func TestFileSizeLimit(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")
 	limited := func(o *quorum.Options) {
 		o.Command = append([]string{"/bin/bash", "-c", `ulimit -f 20480; exec "$0" "$@"`}, o.Command...)

@@ -26,6 +26,7 @@ func client(t *testing.T, s *quorum.Store) *clientv3.Client {
 }
 
 func TestALargeClusterIsReadWholeAtOneRevision(t *testing.T) {
+	t.Parallel()
 	s := openStore(t, filepath.Join(t.TempDir(), "etcd"))
 	p := &play{T: t, clock: newClock(), coordinator: s}
 	p.claimed()
@@ -79,6 +80,7 @@ func evs(n int) replication.GroupKey {
 // The alarm that etcd raises when its quota or disk is used up makes it refuse
 // writes until a person disarms it.
 func TestNoSpaceAlarm(t *testing.T) {
+	t.Parallel()
 	s := openStore(t, filepath.Join(t.TempDir(), "etcd"))
 	p := &play{T: t, clock: newClock(), coordinator: s}
 	rec := p.claimed()
@@ -114,6 +116,7 @@ func TestNoSpaceAlarm(t *testing.T) {
 // A stopped member neither blocks for longer than a call's deadline nor the
 // status at all.
 func TestAHangingMember(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")
 	s := openStore(t, dir)
 	pid := theMember(t, dir)

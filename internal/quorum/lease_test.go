@@ -15,6 +15,7 @@ import (
 // On real etcd and real time: a silent observer loses its votes and the lead,
 // keeps its veto for the rule's `for`, and starts anew at its next renewal.
 func TestLeaseRunsOutOnEtcd(t *testing.T) {
+	t.Parallel()
 	s := openStore(t, filepath.Join(t.TempDir(), "etcd"), func(o *quorum.Options) { o.LeaseTTL = time.Second })
 	p := &play{T: t, clock: newClock(), coordinator: s}
 	first := p.lead()

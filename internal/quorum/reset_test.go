@@ -103,6 +103,7 @@ func work(t *testing.T, dir string) {
 
 // A directory emptied under a member that then dies is noticed as well.
 func TestAnEmptiedDirectoryIsNoticedAtARestart(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")
 	s := openStore(t, dir)
 	p := &play{T: t, clock: newClock(), coordinator: s}
