@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -29,6 +31,8 @@ func demoCommand(cli *kingpin.Application, add func(*kingpin.CmdClause, action))
 		if *verbose {
 			log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 		}
+		ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP) // a closed terminal leaves nothing behind either
+		defer stop()
 		kept, err := demo.Run(ctx, demo.Options{
 			Out: os.Stdout, Terminal: term.IsTerminal(int(os.Stdout.Fd())) && !*verbose, Once: *once, Speed: *speed, Listen: *listen,
 			Version: version.Version, MemberCommand: []string{exe, memberCommand}, Logger: log, Now: time.Now,

@@ -125,7 +125,7 @@ func Incidents(w io.Writer, incidents []replication.Incident) error {
 func Incident(w io.Writer, i api.Incident) error {
 	fmt.Fprintf(w, "%s  %s  %s\n", i.ID, i.Phase, orDash(i.HeldBy+i.Error))
 	fmt.Fprintf(w, "rule %s (%s), mode %s, %s of %s (%s), %s to %s\n", i.Rule, cut(i.RuleHash, 12), i.Mode, i.Action, i.Name, i.Key(), orDash(i.Plan.LostSite), orDash(i.Plan.TargetSite))
-	fmt.Fprintf(w, "trigger %s = %g since %s\n", i.Trigger.Expr, i.Trigger.Value, stamp(i.Trigger.Since))
+	fmt.Fprintf(w, "trigger %s, value %g, true since %s\n", i.Trigger.Expr, i.Trigger.Value, stamp(i.Trigger.Since))
 	fmt.Fprintf(w, "RPO %s, RTO %s\n\nconditions at the decision\n", secs(i.RPOSeconds), secs(i.RTOSeconds))
 	if err := conditions(w, i.Guards); err != nil {
 		return err

@@ -28,13 +28,19 @@ func (p *play) perform(ctx context.Context, done <-chan error) (bool, error) {
 		return false, err
 	}
 	promises := p.promise()
+	if p.o.Spoil != nil {
+		if err := p.o.Spoil(p.cloud); err != nil {
+			return false, err
+		}
+	}
 	if err := p.lose(); err != nil {
 		return false, err
 	}
-	if err := p.follow(ctx, done, promises); err != nil {
+	err := p.follow(ctx, done, promises)
+	if err != nil && ctx.Err() != nil {
 		return false, err
 	}
-	return p.judge(promises), nil
+	return p.judge(promises) && err == nil, err
 }
 
 // await waits for a condition, ending early with the daemon or the person.
@@ -120,7 +126,7 @@ func (p *play) lose() error {
 // follow tells every fact until all promised groups have an end.
 func (p *play) follow(ctx context.Context, done <-chan error, promises []promise) error {
 	told := 0.0
-	return p.await(ctx, done, p.scaled(patience), "all promised groups were failed over", func() bool {
+	return p.await(ctx, done, p.scaled(p.o.Patience), "all promised groups were failed over", func() bool {
 		told = p.tellSite(told)
 		ended := 0
 		for _, i := range p.app.Incidents() {

@@ -29,12 +29,15 @@ type Options struct {
 	MemberCommand []string
 	Logger        *slog.Logger
 	Now           func() time.Time
+	// Spoil is called with the clouds before the site is lost, for tests that
+	// want the promise broken; nil: not called.
+	Spoil func(*cloudsim.Cloud) error
+	// Patience bounds the time from the loss to the last proof, at speed 1; zero
+	// is 50 s.
+	Patience time.Duration
 }
 
-const (
-	lostSite = "az-a"
-	patience = 50 * time.Second // at speed 1, from the loss to the last proof
-)
+const lostSite = "az-a"
 
 // play is one performance.
 type play struct {
@@ -52,6 +55,9 @@ type play struct {
 func Run(ctx context.Context, o Options) (bool, error) {
 	if o.Speed <= 0 || o.Speed > 5 {
 		return false, fmt.Errorf("--speed %g: want a number above 0 and at most 5", o.Speed)
+	}
+	if o.Patience == 0 {
+		o.Patience = 50 * time.Second
 	}
 	dir, err := os.MkdirTemp("", "drwatch-demo-")
 	if err != nil {
