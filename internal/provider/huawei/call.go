@@ -86,7 +86,11 @@ func (c *Client) do(ctx context.Context, op provider.Op, r request) (*provider.E
 	case err == nil:
 		return ex, nil
 	case ex.Status >= 400 && errors.As(err, &refused):
-		return ex, answerError(ex, refused, cred)
+		e := answerError(ex, refused, cred)
+		if e.Status/100 == 4 && classOf(e, nil) == provider.CodeThrottled {
+			c.settings.Meter.Throttled(op.Name)
+		}
+		return ex, e
 	}
 	return ex, ex.Redact(err, cred.Secrets()...)
 }
