@@ -62,13 +62,13 @@ func (o operator) Freeze(ctx context.Context, who, reason string) error {
 
 // Unfreeze lets drwatch act again. With storeWasReset it first takes the store
 // as it is now for the right one.
-func (o operator) Unfreeze(ctx context.Context, _, _ string, storeWasReset bool) error {
+func (o operator) Unfreeze(ctx context.Context, who, reason string, storeWasReset bool) error {
 	if storeWasReset {
 		if err := o.app.store.AcceptReset(ctx); err != nil {
 			return o.done(err)
 		}
 	}
-	return o.done(o.app.store.Unfreeze(ctx))
+	return o.done(o.app.store.Unfreeze(ctx, who, reason))
 }
 
 // Reload loads the configuration again.

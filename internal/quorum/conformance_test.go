@@ -33,7 +33,7 @@ type coordinator interface {
 	Journal(context.Context, string) ([]replication.Entry, error)
 	PersonsJournal(context.Context) ([]replication.Entry, error)
 	Freeze(ctx context.Context, who, reason string) error
-	Unfreeze(context.Context) error
+	Unfreeze(ctx context.Context, who, reason string) error
 	Abort(ctx context.Context, incident, who, reason string) error
 	Approve(ctx context.Context, incident string, a replication.Approval) error
 	Ack(ctx context.Context, g replication.GroupKey, who, reason string) error
@@ -261,8 +261,8 @@ var histories = []struct {
 		p.ok(p.Freeze(p.Context(), "bob", "again"))
 		p.ok(p.Approve(p.Context(), rec.ID, replication.Approval{Who: "alice", Reason: "yes", At: p.clock.now()}))
 		p.ok(p.Approve(p.Context(), rec.ID, replication.Approval{Who: "alice", Reason: "yes twice", At: p.clock.now()}))
-		p.ok(p.Unfreeze(p.Context()))
-		p.ok(p.Unfreeze(p.Context()))
+		p.ok(p.Unfreeze(p.Context(), "sre", "over"))
+		p.ok(p.Unfreeze(p.Context(), "sre", "over"))
 		p.ok(p.Abort(p.Context(), rec.ID, "bob", "no"))
 		p.ok(p.Abort(p.Context(), rec.ID, "carol", "no twice"))
 		p.says("approve after abort", p.Approve(p.Context(), rec.ID, replication.Approval{Who: "dave"}))

@@ -95,7 +95,7 @@ func work(t *testing.T, dir string) {
 	}
 	s = openStore(t, dir)
 	p = &play{T: t, clock: newClock(), coordinator: s}
-	p.ok(s.Unfreeze(t.Context()))
+	p.ok(s.Unfreeze(t.Context(), "sre", "the store is right"))
 	p.claimed()
 	p.ok(s.Close())
 	writeFile(t, dir+".old.json", readFile(t, dir+".seen.json"))

@@ -42,7 +42,7 @@ func (l *Ledger) Freeze(ctx context.Context, who, reason string) error {
 }
 
 // Unfreeze takes the kill switch back; it is no error when it was not set.
-func (l *Ledger) Unfreeze(ctx context.Context) error {
+func (l *Ledger) Unfreeze(ctx context.Context, who, reason string) error {
 	return retried(func() error {
 		v, err := l.o.KV.Get(ctx, l.keys.freeze(), l.keys.chain())
 		if err != nil {
@@ -53,8 +53,7 @@ func (l *Ledger) Unfreeze(ctx context.Context) error {
 			return nil
 		}
 		t := Txn{Op: "unfreeze", What: "unfreezing", If: []Compare{unchanged("the freeze", it.Key, it.Mod)}, Deletes: []string{it.Key}}
-		e := replication.Entry{At: l.o.Now(), Event: "unfreeze", Text: "unfreeze at observer " + l.o.Observer}
-		if err := l.chainPerson(&t, v, e); err != nil {
+		if err := l.chainPerson(&t, v, personEntry("unfreeze", who, reason, l.o.Now())); err != nil {
 			return err
 		}
 		_, err = l.commit(ctx, t)
