@@ -194,7 +194,7 @@ func (l *lab) post(endpoint, path, body string) reply {
 	return l.send(l.huawei(endpoint, "POST", path, body))
 }
 
-// rpc builds a signed Alibaba request; args are key, value, …
+// rpc builds a signed Alibaba request; args are key, value, and so on.
 func (l *lab) rpc(endpoint, action string, args ...string) *http.Request {
 	l.t.Helper()
 	region := map[string]string{cloudsim.EndpointEBS: "cn-beijing", cloudsim.EndpointEBSStandby: "cn-shanghai"}[endpoint]

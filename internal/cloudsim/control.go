@@ -122,8 +122,10 @@ type effectJSON struct {
 func (c *Cloud) controlEffects() []effectJSON {
 	out := []effectJSON{}
 	for _, e := range c.Effects() {
-		j := effectJSON{Seq: e.Seq, At: e.At.UTC(), Kind: e.Kind, Provider: e.Provider, Endpoint: e.Endpoint, Group: e.Group, Operation: e.Operation,
-			Action: e.Action, RequestID: e.RequestID, ClientToken: e.ClientToken, Verdict: e.Verdict, Status: e.Status}
+		j := effectJSON{
+			Seq: e.Seq, At: e.At.UTC(), Kind: e.Kind, Provider: e.Provider, Endpoint: e.Endpoint, Group: e.Group, Operation: e.Operation,
+			Action: e.Action, RequestID: e.RequestID, ClientToken: e.ClientToken, Verdict: e.Verdict, Status: e.Status,
+		}
 		if e.Kind == Changed {
 			j.From, j.To = &e.From, &e.To
 		}
@@ -148,8 +150,10 @@ type faultJSON struct {
 }
 
 func faultToJSON(f Fault) faultJSON {
-	return faultJSON{ID: f.ID, Endpoint: f.Endpoint, Operation: f.Operation, Group: f.Group, Count: f.Count, Before: duration(f.Before),
-		After: duration(f.After), Late: duration(f.Late), Answer: f.Answer, Applied: f.Applied, Fate: f.Fate}
+	return faultJSON{
+		ID: f.ID, Endpoint: f.Endpoint, Operation: f.Operation, Group: f.Group, Count: f.Count, Before: duration(f.Before),
+		After: duration(f.After), Late: duration(f.Late), Answer: f.Answer, Applied: f.Applied, Fate: f.Fate,
+	}
 }
 
 // duration is written as Go writes durations.
@@ -171,8 +175,10 @@ func (c *Cloud) controlAddFault(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	id, err := c.AddFault(Fault{Endpoint: f.Endpoint, Operation: f.Operation, Group: f.Group, Count: f.Count, Before: time.Duration(f.Before),
-		After: time.Duration(f.After), Late: time.Duration(f.Late), Answer: f.Answer, Applied: f.Applied, Fate: f.Fate})
+	id, err := c.AddFault(Fault{
+		Endpoint: f.Endpoint, Operation: f.Operation, Group: f.Group, Count: f.Count, Before: time.Duration(f.Before),
+		After: time.Duration(f.After), Late: time.Duration(f.Late), Answer: f.Answer, Applied: f.Applied, Fate: f.Fate,
+	})
 	if err != nil {
 		writeError(w, err)
 		return

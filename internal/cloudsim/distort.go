@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,8 +29,10 @@ func (c *Cloud) distort(q *request, a answer) answer {
 		status := map[Answer]int{Found: http.StatusFound, Redirect: http.StatusTemporaryRedirect}[q.fault.Answer]
 		return answer{status: status, header: map[string]string{"Location": q.ep.door.url() + q.http.URL.RequestURI()}}
 	case BadGateway:
-		return answer{status: http.StatusBadGateway, raw: []byte("<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"),
-			header: map[string]string{"Content-Type": "text/html"}}
+		return answer{
+			status: http.StatusBadGateway, raw: []byte("<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"),
+			header: map[string]string{"Content-Type": "text/html"},
+		}
 	case Unavailable:
 		return answer{status: http.StatusServiceUnavailable}
 	case InternalError:
@@ -40,6 +43,7 @@ func (c *Cloud) distort(q *request, a answer) answer {
 		return d.throttled(q)
 	case Skewed:
 		return d.skewed(q)
+	default: // Honest, Stale, and what stream plays
 	}
 	return a
 }
@@ -109,6 +113,7 @@ func spoil(item map[string]any, how Answer) {
 				item[k] = "contemplating"
 			}
 		}
+	default: // no other spoils an item
 	}
 }
 
@@ -130,11 +135,7 @@ func wrongType(item map[string]any) {
 // streams tells whether the answer is more than a body: it plays with the
 // connection or with time.
 func (a Answer) streams() bool {
-	switch a {
-	case Cut, Hang, Drip, Endless, Huge:
-		return true
-	}
-	return false
+	return slices.Contains([]Answer{Cut, Hang, Drip, Endless, Huge}, a)
 }
 
 // hugeBody is the size of a Huge answer in bytes.
@@ -154,6 +155,7 @@ func (c *Cloud) stream(w http.ResponseWriter, q *request, a answer) {
 		c.drip(w, q, a)
 	case Endless, Huge:
 		c.flood(w, q)
+	default: // no other streams
 	}
 }
 

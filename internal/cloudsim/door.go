@@ -3,8 +3,7 @@ package cloudsim
 import (
 	"context"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -78,7 +77,7 @@ func (d *door) open() error {
 	d.srv = &http.Server{
 		Handler:           d,
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0),
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, new(atomic.Int64))
 		},
@@ -100,17 +99,20 @@ const (
 // listen is net.Listen, but for port 0 it takes a port that stays free while
 // nobody listens on it.
 func listen(address string) (net.Listener, error) {
+	bind := func(address string) (net.Listener, error) {
+		return (&net.ListenConfig{}).Listen(context.Background(), "tcp", address) // loopback: nothing to wait for
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || port != "0" {
-		return net.Listen("tcp", address)
+		return bind(address)
 	}
 	for range 100 {
 		n := firstPort + rand.IntN(lastPort-firstPort+1)
-		if ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(n))); err == nil {
+		if ln, err := bind(net.JoinHostPort(host, strconv.Itoa(n))); err == nil {
 			return ln, nil
 		}
 	}
-	return net.Listen("tcp", address)
+	return bind(address)
 }
 
 // shut refuses connections from now on, cuts the open ones and waits for their

@@ -170,7 +170,7 @@ func dwsShow(c *Cloud, q *request, now time.Time) answer {
 	return ok(object{"disaster_recovery": c.dwsDetailOf(q.fault.seen(g), now)})
 }
 
-func dwsProgress(c *Cloud, q *request, now time.Time) answer {
+func dwsProgress(_ *Cloud, q *request, now time.Time) answer {
 	g, bad := q.dwsGroup()
 	if bad != nil {
 		return *bad

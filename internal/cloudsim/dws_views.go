@@ -85,7 +85,7 @@ func (c *Cloud) dwsListOf(g *group, now time.Time) dwsListView {
 		StartTime: g.created.UTC().Format(dwsTime), CreateTime: g.created.UTC().Format(dwsTime),
 	}
 	if last := g.clock.at(now); !last.IsZero() {
-		v.LastDisasterTime = text(last.UTC().Format(dwsTime))
+		v.LastDisasterTime = new(last.UTC().Format(dwsTime))
 	}
 	return v
 }
@@ -167,8 +167,10 @@ type dwsProgressPart struct {
 func dwsProgressOf(g *group, now time.Time) dwsProgressView {
 	last := g.clock.at(now).UTC()
 	part := func(action string) dwsProgressPart {
-		return dwsProgressPart{Key: last.Format(dwsKey), Action: action, Unrestore: "N/A",
-			Start: last.Add(-30 * time.Second).Format(dwsTime), End: last.Format(dwsTime)}
+		return dwsProgressPart{
+			Key: last.Format(dwsKey), Action: action, Unrestore: "N/A",
+			Start: last.Add(-30 * time.Second).Format(dwsTime), End: last.Format(dwsTime),
+		}
 	}
 	return dwsProgressView{
 		Primary: part("Backup"), Standby: part("Restore"), Barrier: last.Format(dwsTime),

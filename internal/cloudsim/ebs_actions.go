@@ -48,8 +48,10 @@ func ebsAct(c *Cloud, q *request, now time.Time) answer {
 // business is the request's own parameters, without the ones that every request
 // has and that differ each time.
 func (q *request) business() string {
-	common := []string{"AccessKeyId", "Action", "Format", "SecurityToken", "Signature", "SignatureMethod", "SignatureNonce",
-		"SignatureType", "SignatureVersion", "Timestamp", "Version", "ClientToken"}
+	common := []string{
+		"AccessKeyId", "Action", "Format", "SecurityToken", "Signature", "SignatureMethod", "SignatureNonce",
+		"SignatureType", "SignatureVersion", "Timestamp", "Version", "ClientToken",
+	}
 	own := url.Values{}
 	for k, v := range q.params {
 		if !slices.Contains(common, k) {

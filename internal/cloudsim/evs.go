@@ -155,7 +155,7 @@ func evsPage[T, V any](q *request, all []T, id func(T) string, keep func(T) bool
 	return ok(object{name: views})
 }
 
-func evsListGroups(c *Cloud, q *request, now time.Time) answer {
+func evsListGroups(c *Cloud, q *request, _ time.Time) answer {
 	name, status, station, volume := q.query.Get("name"), q.query.Get("status"), q.query.Get("priority_station"), q.query.Get("volume_id")
 	keep := func(g *group) bool {
 		return equalOr(name, g.name) && equalOr(status, g.status) && equalOr(station, g.active().Zone) && (volume == "" || g.hasDisk(volume))

@@ -27,14 +27,14 @@ type evsGroupView struct {
 func (c *Cloud) evsGroupOf(g *group) evsGroupView {
 	v := evsGroupView{
 		ID: g.id, Name: g.name, Description: g.description, Status: g.status, ReplicationStatus: g.repl,
-		Station: text(g.active().Zone), ReplicationModel: "hypermetro", ReplicationIDs: make([]string, 0, len(g.pairs)),
-		FaultLevel: c.faultLevelOf(g), CreatedAt: g.created.UTC().Format(evsTime), UpdatedAt: text(g.updated.UTC().Format(evsTime)),
+		Station: new(g.active().Zone), ReplicationModel: "hypermetro", ReplicationIDs: make([]string, 0, len(g.pairs)),
+		FaultLevel: c.faultLevelOf(g), CreatedAt: g.created.UTC().Format(evsTime), UpdatedAt: new(g.updated.UTC().Format(evsTime)),
 	}
 	for _, p := range g.pairs {
 		v.ReplicationIDs = append(v.ReplicationIDs, p.id)
 	}
 	if g.status == "error_failovering" {
-		v.FailureDetail = text("37100043")
+		v.FailureDetail = new("37100043")
 	}
 	return v
 }
@@ -76,9 +76,9 @@ func (c *Cloud) evsPairOf(q *request, p *pair, now time.Time) evsPairView {
 	}
 	switch {
 	case g.repl == "copying":
-		v.Progress = text(strconv.Itoa(g.running.percent(now)))
+		v.Progress = new(strconv.Itoa(g.running.percent(now)))
 	case g.repl == "active":
-		v.Progress = text("100")
+		v.Progress = new("100")
 	}
 	return v
 }

@@ -47,8 +47,10 @@ func (a Answer) truthful() bool {
 }
 
 func (a Answer) known() bool {
-	return a.truthful() || slices.Contains([]Answer{EmptyObject, Empty, OKWithError, Found, Redirect, BadGateway, Unavailable,
-		InternalError, NumericCode, Throttled, Skewed, Endless, Huge, ResetReused}, a)
+	return a.truthful() || slices.Contains([]Answer{
+		EmptyObject, Empty, OKWithError, Found, Redirect, BadGateway, Unavailable,
+		InternalError, NumericCode, Throttled, Skewed, Endless, Huge, ResetReused,
+	}, a)
 }
 
 // Fate is how an operation that was accepted goes on.

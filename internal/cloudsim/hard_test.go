@@ -115,8 +115,10 @@ func FuzzRequests(f *testing.F) {
 					if p, err := url.ParseQuery(query); err == nil && authorization == "" {
 						p.Set("AccessKeyId", cloudsim.AccessKey)
 						p.Set("SignatureNonce", fmt.Sprint(e.Name, version, query, body, path))
-						for k, v := range map[string]string{"Version": "2021-07-30", "Format": "JSON", "SignatureMethod": "HMAC-SHA1",
-							"SignatureVersion": "1.0", "Timestamp": ck.now().Format("2006-01-02T15:04:05Z"), "RegionId": e.Region} {
+						for k, v := range map[string]string{
+							"Version": "2021-07-30", "Format": "JSON", "SignatureMethod": "HMAC-SHA1",
+							"SignatureVersion": "1.0", "Timestamp": ck.now().Format("2006-01-02T15:04:05Z"), "RegionId": e.Region,
+						} {
 							p.Set(k, v)
 						}
 						signRPC(p, cloudsim.SecretKey)

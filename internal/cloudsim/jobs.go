@@ -19,11 +19,15 @@ type job struct {
 
 // newJob makes the job of an operation with one part for each pair.
 func (c *Cloud) newJob(g *group, op *operation, failure string) *job {
-	j := &job{id: c.hex32(c.requests), kind: op.transition.job, group: g, began: op.began, takes: op.takes,
-		failCode: op.failCode, failure: failure}
+	j := &job{
+		id: c.hex32(c.requests), kind: op.transition.job, group: g, began: op.began, takes: op.takes,
+		failCode: op.failCode, failure: failure,
+	}
 	for _, p := range g.pairs {
-		j.subs = append(j.subs, &job{id: c.hex32(c.requests), kind: op.subJob, group: g, pair: p,
-			began: op.began, takes: op.takes, failCode: op.failCode})
+		j.subs = append(j.subs, &job{
+			id: c.hex32(c.requests), kind: op.subJob, group: g, pair: p,
+			began: op.began, takes: op.takes, failCode: op.failCode,
+		})
 	}
 	c.jobs[j.id] = j
 	op.job = j
@@ -32,7 +36,7 @@ func (c *Cloud) newJob(g *group, op *operation, failure string) *job {
 
 // endJob ends the operation's job, if it has one. Of a failed job the last part
 // is the one that failed.
-func (c *Cloud) endJob(g *group, op *operation, now time.Time) {
+func (c *Cloud) endJob(op *operation, now time.Time) {
 	j := op.job
 	if j == nil {
 		return

@@ -16,8 +16,8 @@ func (s syncClock) at(now time.Time) time.Time {
 	if !s.running || s.period <= 0 {
 		return s.last
 	}
-	if n := now.Sub(s.since) / s.period; n >= 1 {
-		return s.since.Add(n * s.period)
+	if full := now.Sub(s.since).Truncate(s.period); full > 0 {
+		return s.since.Add(full)
 	}
 	return s.last
 }

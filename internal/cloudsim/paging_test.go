@@ -48,7 +48,7 @@ func TestMarkerPaging(t *testing.T) {
 	for i := range 5 {
 		must(t)(l.cloud.AddEVS(cloudsim.EVSGroup{Name: fmt.Sprint(i), Source: parisA, Target: parisB, Pairs: 2}))
 	}
-	walk := func(path, list string) (seen int, pages int) {
+	walk := func(path, list string) (seen, pages int) {
 		marker := ""
 		for {
 			items := l.get(cloudsim.EndpointEVS, path+"?limit=2"+marker).list(t, list)

@@ -77,8 +77,10 @@ func (c *Cloud) AddSDRS(s SDRSGroup) (string, error) {
 	c.put(g, now, key)
 	sh := c.shelf(key)
 	for i, p := range g.pairs {
-		g.sdrs.instances = append(g.sdrs.instances, &instance{group: g, id: c.uuid(c.ids), name: fmt.Sprintf("%s-server-%d", g.name, i),
-			servers: [2]string{c.uuid(c.ids), c.uuid(c.ids)}, pair: p})
+		g.sdrs.instances = append(g.sdrs.instances, &instance{
+			group: g, id: c.uuid(c.ids), name: fmt.Sprintf("%s-server-%d", g.name, i),
+			servers: [2]string{c.uuid(c.ids), c.uuid(c.ids)}, pair: p,
+		})
 	}
 	sh.instances = append(sh.instances, g.sdrs.instances...)
 	for i := range s.Drills {

@@ -116,7 +116,7 @@ func sdrsCreateDrill(c *Cloud, q *request, now time.Time) answer {
 	j.subs = nil
 	c.timeline.add(now.Add(op.takes), func(at time.Time) {
 		d.status = "available"
-		c.endJob(g, op, at)
+		c.endJob(op, at)
 	})
 	return ok200Job(j)
 }
@@ -137,7 +137,7 @@ func sdrsDeleteDrill(c *Cloud, q *request, now time.Time) answer {
 	j.subs = nil
 	c.timeline.add(now.Add(op.takes), func(at time.Time) {
 		c.dropDrill(d)
-		c.endJob(d.group, op, at)
+		c.endJob(op, at)
 	})
 	return ok200Job(j)
 }

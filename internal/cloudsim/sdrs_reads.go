@@ -9,8 +9,10 @@ import (
 func sdrsRoutes() []restRoute {
 	const p = "/v1/{project}"
 	act := func(key, operation, action string) restRoute {
-		return restRoute{"POST", p + "/server-groups/{group}/action", key,
-			route{operation: operation, action: action, serve: sdrsAct(key)}}
+		return restRoute{
+			"POST", p + "/server-groups/{group}/action", key,
+			route{operation: operation, action: action, serve: sdrsAct(key)},
+		}
 	}
 	read := func(path, operation, list string, serve func(*Cloud, *request, time.Time) answer) restRoute {
 		return restRoute{"GET", path, "", route{operation: operation, lists: list, serve: serve}}
@@ -76,7 +78,7 @@ func (q *request) groupFilter() ([]string, *answer) {
 	return ids, nil
 }
 
-func sdrsListGroups(c *Cloud, q *request, now time.Time) answer {
+func sdrsListGroups(_ *Cloud, q *request, now time.Time) answer {
 	name, status, zone := q.query.Get("name"), q.query.Get("status"), q.query.Get("availability_zone")
 	list := visible(q.sdrsShelf().groups, name+status+zone != "", func(g *group) bool {
 		return strings.Contains(g.name, name) && equalOr(status, g.status) && equalOr(zone, g.active().Zone)

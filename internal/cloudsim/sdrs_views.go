@@ -45,17 +45,15 @@ func sdrsGroupOf(g *group, now time.Time) sdrsGroupView {
 		CreatedAt: g.created.UTC().Format(sdrsTime), UpdatedAt: g.updated.UTC().Format(sdrsTime),
 	}
 	if g.sdrs.older {
-		v.ProtectedStatus, v.HealthStatus, v.ReplicationStatus = text("stopped"), text("normal"), text(g.repl)
+		v.ProtectedStatus, v.HealthStatus, v.ReplicationStatus = new("stopped"), new("normal"), new(g.repl)
 		if g.wants {
-			v.ProtectedStatus = text("started")
+			v.ProtectedStatus = new("started")
 		}
 		return v
 	}
-	v.ProtectionType = text("replication-pair")
+	v.ProtectionType = new("replication-pair")
 	return v
 }
-
-func text(s string) *string { return &s }
 
 // sdrsMemberStatus is the status of a group's pairs and instances: they go with
 // the group, through the same words.

@@ -45,8 +45,10 @@ func verifyACS3(r *http.Request, body []byte, query url.Values, now time.Time, f
 	hash := r.Header.Get("X-Acs-Content-Sha256")
 	toSign := acs3Scheme + "\n" + sha256Hex([]byte(acs3Canonical(r, query, signed, hash)))
 	if hash != sha256Hex(body) || !sameText(fields["Signature"], hmacHex(key.SecretKey, toSign)) {
-		return Credential{}, &refusal{400, "SignatureDoesNotMatch",
-			"Specified signature is not matched with our calculation. server string to sign is:" + toSign}
+		return Credential{}, &refusal{
+			400, "SignatureDoesNotMatch",
+			"Specified signature is not matched with our calculation. server string to sign is:" + toSign,
+		}
 	}
 	return key, nil
 }

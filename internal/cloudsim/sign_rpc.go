@@ -38,8 +38,10 @@ func verifyRPC(method string, params url.Values, now time.Time, find func(access
 	m := hmac.New(sha1.New, []byte(key.SecretKey+"&"))
 	m.Write([]byte(toSign))
 	if !sameText(params.Get("Signature"), base64.StdEncoding.EncodeToString(m.Sum(nil))) {
-		return Credential{}, &refusal{400, "SignatureDoesNotMatch",
-			"Specified signature is not matched with our calculation. server string to sign is:" + toSign}
+		return Credential{}, &refusal{
+			400, "SignatureDoesNotMatch",
+			"Specified signature is not matched with our calculation. server string to sign is:" + toSign,
+		}
 	}
 	return key, nil
 }

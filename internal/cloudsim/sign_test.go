@@ -18,16 +18,20 @@ func TestHuaweiVectors(t *testing.T) {
 		name, method, path, query, body, token, signature string
 		status                                            int
 	}{
-		{"H1", "POST", "/server-groups/40df180b-9fe2-471a-8c64-1b758dc84189/action", "", "{\"failover-server-group\":{}}\n", "",
-			"92ba9eaa1fbc3bf4196f5f9d912c7bd19554fbd6f552bd8fba4200d8146bbfe2", 200},
-		{"H2", "GET", "/server-groups", "limit=100&name=" + url.QueryEscape("a b+c&=~中") + "&offset=0", "", token,
-			"9a21fe4fedfb78fe4238db14be35182b1e1393c9d22a1bdb3d08aebd70d26052", 200},
+		{
+			"H1", "POST", "/server-groups/40df180b-9fe2-471a-8c64-1b758dc84189/action", "", "{\"failover-server-group\":{}}\n", "",
+			"92ba9eaa1fbc3bf4196f5f9d912c7bd19554fbd6f552bd8fba4200d8146bbfe2", 200,
+		},
+		{
+			"H2", "GET", "/server-groups", "limit=100&name=" + url.QueryEscape("a b+c&=~中") + "&offset=0", "", token,
+			"9a21fe4fedfb78fe4238db14be35182b1e1393c9d22a1bdb3d08aebd70d26052", 200,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			key := cloudsim.Credential{AccessKey: "EXAMPLEAK0000000000A", SecretKey: "example-secret-key-0000000000000000000000", SecurityToken: tc.token}
 			l := newLab(t, func(o *cloudsim.Options) { o.Credentials = []cloudsim.Credential{key} })
 			must(t)(l.cloud.AddSDRS(cloudsim.SDRSGroup{ID: "40df180b-9fe2-471a-8c64-1b758dc84189", Source: northA, Target: northB, Pairs: 1}))
-			ask := func(signature string, body string, change func(http.Header)) reply {
+			ask := func(signature, body string, change func(http.Header)) reply {
 				req, err := http.NewRequest(tc.method, l.cloud.URL(cloudsim.EndpointSDRS)+"/v1/"+cloudsim.ProjectID+tc.path+"?"+tc.query, strings.NewReader(body))
 				if err != nil {
 					t.Fatal(err)

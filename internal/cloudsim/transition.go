@@ -90,7 +90,7 @@ func (c *Cloud) finish(g *group, op *operation, now time.Time) {
 	if op.fate == Fails || c.unable(g, op) {
 		op.fate = Fails
 		g.status = op.failed
-		c.endJob(g, op, now)
+		c.endJob(op, now)
 		return
 	}
 	from := g.active()
@@ -108,7 +108,7 @@ func (c *Cloud) finish(g *group, op *operation, now time.Time) {
 		g.dws.byLoss = false
 	}
 	g.wants = replicates(g)
-	c.endJob(g, op, now)
+	c.endJob(op, now)
 	if to := g.active(); to != from {
 		c.log.changed(g, op, from, to, now)
 	}
