@@ -70,7 +70,7 @@ func (c *Controller) newClaim(r Rule, t Target, d Decision, cluster replication.
 	inc := replication.Incident{
 		ID: incidentID(now, r.Name, g.Key, cluster.Revision), Rule: r.Name, RuleHash: r.Hash,
 		Account: g.Account, Provider: g.Key.Provider, Group: g.Key.ID, Name: g.Name,
-		Action: r.Action, Mode: d.Mode, Phase: replication.Open, OpenedAt: now.UTC(), OpenedClock: cluster.Clock,
+		Action: r.Action, Mode: d.Mode, Phase: replication.Open, OpenedAt: now.UTC(), OpenedClock: replication.Duration(cluster.Clock),
 		RPOSeconds: secondsOf(d.RPO), Trigger: replication.Trigger{Expr: r.Expr, Value: t.Value, Since: t.Since.UTC()},
 		Votes: d.Counted, Guards: d.Conditions, Calls: []replication.Call{}, Approvals: []replication.Approval{},
 		Slot: -1, Plan: newPlan(r, t, d),

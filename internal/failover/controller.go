@@ -174,7 +174,6 @@ func (c *Controller) meet(ctx context.Context, eval Evaluation) (replication.Clu
 	}
 	leads, err := c.renew(ctx)
 	if err != nil {
-		c.cancelRunning()
 		return replication.Cluster{}, false, err
 	}
 	cluster, err := c.o.Store.Read(ctx)
@@ -189,12 +188,12 @@ func (c *Controller) meet(ctx context.Context, eval Evaluation) (replication.Clu
 // with it all that was started under it.
 func (c *Controller) renew(ctx context.Context) (bool, error) {
 	if err := c.o.Session.Renew(ctx); err != nil {
-		c.election = 0
+		c.dropLost()
 		return false, fmt.Errorf("renewing the lease: %w", err)
 	}
 	leader, leads, err := c.o.Session.Lead(ctx)
 	if err != nil {
-		c.election = 0
+		c.dropLost()
 		return false, fmt.Errorf("asking who leads: %w", err)
 	}
 	now := int64(0)
@@ -207,6 +206,15 @@ func (c *Controller) renew(ctx context.Context) (bool, error) {
 		c.lastTick = c.o.Now()
 	}
 	return leads, nil
+}
+
+// dropLost ends an election whose lease has run out. While it lives, a store
+// that does not answer cancels no call that is on its way.
+func (c *Controller) dropLost() {
+	if c.o.Session.LeaseLeftIn(c.election) == 0 {
+		c.election = 0
+		c.cancelRunning()
+	}
 }
 
 // maySend is asked with the connection up, before the first byte: the lease of

@@ -2,6 +2,7 @@ package failover_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -199,6 +200,32 @@ func TestOutcomes(t *testing.T) {
 					t.Errorf("%s, %d calls, %d effects, latch %v; want %s, %d, %d, %v\n%s\n%s", i.Phase, calls, effects, w.record().Latch, tc.phase, tc.calls, tc.effects, tc.latched, i.Error, strings.Join(w.events(), " "))
 				}
 			})
+		})
+	}
+}
+
+// TestStoreAwayDuringTheCall: what is known of a call is written when the store
+// is back; it is neither forgotten nor sent again.
+func TestStoreAwayDuringTheCall(t *testing.T) {
+	for _, away := range []time.Duration{3 * time.Second, 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, replication.HuaweiDWS, replication.Auto)
+			w.cloud.answers = []func(*cloud) failover.Sent{func(c *cloud) failover.Sent {
+				w.store.Disconnect(errors.New("no majority"))
+				time.AfterFunc(away, w.store.Heal)
+				return failover.Sent{Outcome: replication.Accepted, Status: 200}
+			}}
+			_, stop := w.observe(w.store, nil)
+			wait(50 * time.Second)
+			w.cloud.mu.Lock()
+			w.cloud.apply()
+			w.cloud.mu.Unlock()
+			wait(time.Minute)
+			stop()
+			i := w.only()
+			if calls, _ := w.cloud.count(); i.Phase != replication.Succeeded || calls != 1 || i.Calls[0].Outcome != replication.Accepted {
+				t.Errorf("store away for %s: %s, %d calls, outcome %q; want succeeded, one, accepted\n%s", away, i.Phase, calls, i.Calls[0].Outcome, strings.Join(w.events(), " "))
+			}
 		})
 	}
 }

@@ -116,7 +116,7 @@ func (c *Controller) gone(eval Evaluation, rec replication.IncidentRecord, r Rul
 // waitsForPerson is the veto window and the approval; over means that the time
 // for an answer has passed. Both run on the cluster clock.
 func (c *Controller) waitsForPerson(rec replication.IncidentRecord, d Decision, cluster replication.Cluster) (by, why string, over bool) {
-	open := cluster.Clock - rec.OpenedClock
+	open := cluster.Clock - time.Duration(rec.OpenedClock)
 	switch d.Mode {
 	case replication.Approve:
 		need := max(rec.Plan.Approvals, 1)

@@ -82,7 +82,15 @@ func (c *Controller) holdFor(ctx context.Context, rec replication.IncidentRecord
 
 // moved tells whether production already is where the plan wants it.
 func moved(rec replication.IncidentRecord, g replication.Group) bool {
-	return !g.Active.IsZero() && g.Active == rec.Plan.To && g.State != replication.Switching
+	if g.Active.IsZero() || g.Active != rec.Plan.To {
+		return false
+	}
+	switch g.State {
+	case replication.Switching, replication.Changing, replication.Unknown:
+		return false // on its way, or in a status that nobody has documented
+	default:
+		return true
+	}
 }
 
 // simulate ends a rehearsal: it has only read.
@@ -158,7 +166,7 @@ func (c *Controller) intent(ctx context.Context, election int64, rec replication
 	first := inc.ExecutedAt.IsZero()
 	now := c.o.Now().UTC()
 	if first {
-		inc.ExecutedAt = now
+		inc.ExecutedAt, inc.ExecutedClock = now, replication.Duration(p.cluster.Clock)
 		inc.RPOSeconds = secondsOf(p.decision.RPO)
 	}
 	inc.Phase, inc.HeldBy, inc.Guards, inc.Mode = replication.Executing, "", p.decision.Conditions, p.decision.Mode
@@ -194,23 +202,69 @@ func freeSlot(cluster replication.Cluster, rule string, slots int) int {
 }
 
 // outcome writes what is known of the call. It is written even when the
-// election is over: the token still tells whether this observer may.
+// election is over: the token still tells whether this observer may. The store
+// may be away for a moment; what is known of a call is worth waiting for, because
+// what is forgotten costs a wait of many minutes or ends ambiguous.
 func (c *Controller) outcome(ctx context.Context, rec replication.IncidentRecord, sent Sent) (replication.IncidentRecord, error) {
 	ctx = context.WithoutCancel(ctx)
-	w, text, err := c.afterCall(ctx, rec, sent)
-	if err != nil {
-		return rec, err
+	ended := c.o.Now()
+	var err error
+	for c.o.Now().Sub(ended) < outcomePatience {
+		var out replication.IncidentRecord
+		if out, err = c.writeOutcome(ctx, rec, sent, ended); err == nil {
+			return out, nil
+		}
+		c.o.Logger.Error("the outcome of a call is not written yet", "incident", rec.ID, "outcome", sent.Outcome, "err", err)
+		if c.isStopping() {
+			break
+		}
+		if e := c.pause(ctx, time.Second); e != nil {
+			return rec, e
+		}
+		if rec, err = c.stillOurs(ctx, rec, err); err != nil && errors.Is(err, errTaken) {
+			return rec, err
+		}
 	}
+	return rec, err
+}
+
+// outcomePatience is how long an outcome is tried to be written.
+const outcomePatience = time.Minute
+
+var errTaken = errors.New("the incident was taken over")
+
+// stillOurs reads the incident again after a write that did not succeed.
+func (c *Controller) stillOurs(ctx context.Context, rec replication.IncidentRecord, cause error) (replication.IncidentRecord, error) {
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return rec, cause
+	}
+	now, ok := cluster.Incidents[rec.ID]
+	if !ok || now.Token != rec.Token {
+		return rec, fmt.Errorf("incident %s: %w", rec.ID, errTaken)
+	}
+	return now, cause
+}
+
+func (c *Controller) writeOutcome(ctx context.Context, rec replication.IncidentRecord, sent Sent, ended time.Time) (replication.IncidentRecord, error) {
+	if call := rec.LastCall(); call == nil || call.Outcome != replication.OutcomeNone {
+		return rec, nil // an earlier try was applied although it had no answer
+	}
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return rec, fmt.Errorf("reading the coordination store: %w", err)
+	}
+	w, text := c.afterCall(cluster, rec, sent, ended)
 	return c.write(ctx, rec, w, "outcome", text)
 }
 
 // afterCall is the transition that an outcome makes.
-func (c *Controller) afterCall(ctx context.Context, rec replication.IncidentRecord, sent Sent) (replication.Write, string, error) {
+func (c *Controller) afterCall(cluster replication.Cluster, rec replication.IncidentRecord, sent Sent, ended time.Time) (replication.Write, string) {
 	inc := rec.Incident
 	inc.Calls = append([]replication.Call(nil), inc.Calls...)
 	call := inc.LastCall()
 	call.Outcome, call.Status, call.RequestID, call.JobID = sent.Outcome, sent.Status, sent.RequestID, sent.JobID
-	call.EndedAt = c.o.Now().UTC()
+	call.EndedAt = ended.UTC()
 	if sent.Err != nil {
 		call.Error = sent.Err.Error()
 	}
@@ -223,32 +277,23 @@ func (c *Controller) afterCall(ctx context.Context, rec replication.IncidentReco
 		inc.Phase = replication.Verifying
 	case replication.NotSent, replication.Throttled:
 		limit := time.Duration(inc.Plan.ExecutionTimeout)
-		if limit > 0 && call.EndedAt.Sub(inc.ExecutedAt) >= limit {
-			return c.failure(ctx, inc, fmt.Sprintf("nothing could be sent within %s: %s", limit, call.Error), text)
+		if limit > 0 && cluster.Clock-time.Duration(inc.ExecutedClock) >= limit {
+			return c.ending(cluster, inc, replication.Failed, fmt.Sprintf("nothing could be sent within %s: %s", limit, call.Error)), text
 		}
 		c.backOff(rec.ID)
 		inc.Phase, inc.HeldBy = replication.Held, string(sent.Outcome)
 	case replication.Rejected:
-		return c.failure(ctx, inc, "the provider refused: "+call.Error, text)
+		return c.ending(cluster, inc, replication.Failed, "the provider refused: "+call.Error), text
 	default:
 		call.Outcome = replication.Uncertain
 		inc.Phase = replication.Verifying
 	}
-	return replication.Write{Incident: inc}, text, nil
+	return replication.Write{Incident: inc}, text
 }
 
-// failure ends the incident as failed and latches the group until a person has
-// looked (invariant 17).
-func (c *Controller) failure(ctx context.Context, inc replication.Incident, why, text string) (replication.Write, string, error) {
-	return c.ending(ctx, inc, replication.Failed, why, text)
-}
-
-// ending is the write that ends an incident which may have acted.
-func (c *Controller) ending(ctx context.Context, inc replication.Incident, phase replication.Phase, why, text string) (replication.Write, string, error) {
-	cluster, err := c.o.Store.Read(ctx)
-	if err != nil {
-		return replication.Write{}, "", fmt.Errorf("reading the record of %s: %w", inc.Key(), err)
-	}
+// ending is the write that ends an incident which may have acted. A failure
+// latches the group until a person has looked (invariant 17).
+func (c *Controller) ending(cluster replication.Cluster, inc replication.Incident, phase replication.Phase, why string) replication.Write {
 	group := cluster.Groups[inc.Key()]
 	group.OpenIncident = ""
 	now := c.o.Now().UTC()
@@ -266,7 +311,7 @@ func (c *Controller) ending(ctx context.Context, inc replication.Incident, phase
 			group.LastAction = &replication.LastAction{Incident: inc.ID, Action: inc.Action, At: now, Clock: cluster.Clock}
 		}
 	}
-	return replication.Write{Incident: inc, Group: &group, FreeSlot: inc.Slot >= 0, CountFailed: phase != replication.Succeeded}, text, nil
+	return replication.Write{Incident: inc, Group: &group, FreeSlot: inc.Slot >= 0, CountFailed: phase != replication.Succeeded}
 }
 
 // backOff keeps an incident from being tried again at once.

@@ -168,11 +168,12 @@ func (c *Controller) proven(ctx context.Context, rec replication.IncidentRecord,
 		text = fmt.Sprintf("%s; RTO %ss", v.why, trim(rto))
 	}
 	c.o.At("verified")
-	w, text, err := c.ending(context.WithoutCancel(ctx), inc, v.phase, v.why, text)
+	ctx = context.WithoutCancel(ctx)
+	cluster, err := c.o.Store.Read(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the record of %s: %w", rec.Key(), err)
 	}
-	_, err = c.write(context.WithoutCancel(ctx), rec, w, string(v.phase), text)
+	_, err = c.write(ctx, rec, c.ending(cluster, inc, v.phase, v.why), string(v.phase), text)
 	c.o.At("ended")
 	return err
 }

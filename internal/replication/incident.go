@@ -133,34 +133,35 @@ type Plan struct {
 // its end. It is stored as JSON and shown as JSON by the API; contract §8 fixes
 // the names.
 type Incident struct {
-	ID          string        `json:"id"`
-	Rule        string        `json:"rule"`
-	RuleHash    string        `json:"rule_hash"`
-	Account     string        `json:"account"`
-	Provider    Provider      `json:"provider"`
-	Group       string        `json:"group"`
-	Name        string        `json:"name"`
-	Action      Action        `json:"action"`
-	Mode        Mode          `json:"mode"`
-	Phase       Phase         `json:"phase"`
-	HeldBy      string        `json:"held_by,omitempty"`
-	OpenedAt    time.Time     `json:"opened_at"`
-	OpenedClock time.Duration `json:"opened_clock"`         // the cluster clock at the claim; windows of a person run on it
-	ExecutedAt  time.Time     `json:"executed_at,omitzero"` // the first intent
-	VerifiedAt  time.Time     `json:"verified_at,omitzero"`
-	EndedAt     time.Time     `json:"ended_at,omitzero"`
-	RPOSeconds  *float64      `json:"rpo_seconds"` // null when the provider tells none
-	RTOSeconds  *float64      `json:"rto_seconds"` // trigger true → verified
-	Trigger     Trigger       `json:"trigger"`
-	Votes       []Vote        `json:"votes"`
-	Guards      []Condition   `json:"guards"`
-	Calls       []Call        `json:"calls"`
-	Approvals   []Approval    `json:"approvals"`
-	Error       string        `json:"error,omitempty"`
-	Plan        Plan          `json:"plan"`
-	Slot        int           `json:"slot"` // the concurrency slot it holds, -1 when none
-	Head        string        `json:"journal_head,omitempty"`
-	Length      int           `json:"journal_length"`
+	ID            string      `json:"id"`
+	Rule          string      `json:"rule"`
+	RuleHash      string      `json:"rule_hash"`
+	Account       string      `json:"account"`
+	Provider      Provider    `json:"provider"`
+	Group         string      `json:"group"`
+	Name          string      `json:"name"`
+	Action        Action      `json:"action"`
+	Mode          Mode        `json:"mode"`
+	Phase         Phase       `json:"phase"`
+	HeldBy        string      `json:"held_by,omitempty"`
+	OpenedAt      time.Time   `json:"opened_at"`
+	OpenedClock   Duration    `json:"opened_clock"`         // the cluster clock at the claim; windows of a person run on it
+	ExecutedAt    time.Time   `json:"executed_at,omitzero"` // the first intent
+	VerifiedAt    time.Time   `json:"verified_at,omitzero"`
+	ExecutedClock Duration    `json:"executed_clock"` // the cluster clock at the first intent; execution_timeout runs on it
+	EndedAt       time.Time   `json:"ended_at,omitzero"`
+	RPOSeconds    *float64    `json:"rpo_seconds"` // null when the provider tells none
+	RTOSeconds    *float64    `json:"rto_seconds"` // trigger true → verified
+	Trigger       Trigger     `json:"trigger"`
+	Votes         []Vote      `json:"votes"`
+	Guards        []Condition `json:"guards"`
+	Calls         []Call      `json:"calls"`
+	Approvals     []Approval  `json:"approvals"`
+	Error         string      `json:"error,omitempty"`
+	Plan          Plan        `json:"plan"`
+	Slot          int         `json:"slot"` // the concurrency slot it holds, -1 when none
+	Head          string      `json:"journal_head,omitempty"`
+	Length        int         `json:"journal_length"`
 }
 
 // Key is the group the incident is about.

@@ -162,8 +162,9 @@ func (l *Ledger) Lead(ctx context.Context) (replication.Leader, bool, error) {
 	})
 	l.setLease(func(s *lease) {
 		switch {
-		case s.id != id || err != nil:
+		case s.id != id:
 			s.leaderRev = 0
+		case err != nil: // no answer: the leader key lives on under the lease
 		case mine:
 			s.leaderRev = lead.CreateRev
 		default:
