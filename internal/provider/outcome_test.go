@@ -57,7 +57,7 @@ func TestOutcomeOf(t *testing.T) {
 
 // Taking evidence away never makes an outcome more certain.
 func TestOutcomeOfIsMonotone(t *testing.T) {
-	for status := 0; status < 600; status++ {
+	for status := range 600 {
 		for code := provider.CodeUnknown; code <= provider.CodeThrottled; code++ {
 			full := provider.Facts{Sent: true, Status: status, Whole: true, Code: code, Proof: true}
 			less := []provider.Facts{full, full}

@@ -22,22 +22,8 @@ var (
 
 // Times reads the times of one account's answers.
 type Times struct {
-	// Zone is where times without a zone are meant; nil means UTC. No vendor
-	// documents it for SDRS and DWS, so it is configurable.
-	Zone *time.Location
 	// Meter is told of each field that cannot be read.
 	Meter Meter
-}
-
-// Parse reads a field's text in any of the vendors' formats. An empty or
-// unreadable one is counted under field and gives the zero time. Do not call it
-// for a field that is legitimately absent.
-func (t Times) Parse(field, text string) time.Time {
-	if at, ok := ParseTime(text, t.Zone); ok {
-		return at
-	}
-	t.Meter.DecodeError(field)
-	return time.Time{}
 }
 
 // Unix reads seconds since 1970. Zero means "none" to the provider and gives

@@ -53,11 +53,6 @@ func TestTimesCountWhatTheyCannotRead(t *testing.T) {
 	times := provider.Times{Meter: m}
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-	if got := times.Parse("created_at", "soon"); !got.IsZero() {
-		t.Errorf("Parse = %v, want none", got)
-	}
-	times.Parse("created_at", "")
-	times.Parse("created_at", "2026-01-02 03:04:05")
 	for _, seconds := range []int64{1, -5, 1767323045000, 1<<63 - 1, -1 << 63} {
 		if got := times.Unix("LastRecoverPoint", seconds); !got.IsZero() {
 			t.Errorf("Unix(%d) = %v, want none", seconds, got)
@@ -81,7 +76,7 @@ func TestTimesCountWhatTheyCannotRead(t *testing.T) {
 	if got := times.Lag(now, now.Add(time.Second)); got != nil {
 		t.Errorf("Lag of the future = %v, want none", *got)
 	}
-	want := map[string]int{"created_at": 2, "LastRecoverPoint": 5, "clock": 1}
+	want := map[string]int{"LastRecoverPoint": 5, "clock": 1}
 	if diff := cmp.Diff(want, m.decode); diff != "" {
 		t.Errorf("decode errors (-want +got):\n%s", diff)
 	}

@@ -211,7 +211,7 @@ func (t *Transport) exchange(c *call, req *http.Request) (*http.Response, error)
 		defer wire.CloseIdleConnections()
 	}
 	start := t.o.Now()
-	resp, err := t.send(wire, c, stripped(req, ctx))
+	resp, err := t.send(wire, c, stripped(ctx, req))
 	code := "error"
 	if c.ex.Status != 0 {
 		code = strconv.Itoa(c.ex.Status)
@@ -268,7 +268,7 @@ func (t *Transport) timeout(op Op) time.Duration {
 }
 
 // stripped is req under ctx, without our header.
-func stripped(req *http.Request, ctx context.Context) *http.Request {
+func stripped(ctx context.Context, req *http.Request) *http.Request {
 	out := req.Clone(ctx)
 	for name := range out.Header {
 		if strings.EqualFold(name, OpHeader) {

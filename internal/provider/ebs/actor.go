@@ -13,7 +13,7 @@ import (
 const failoverGroup = "FailoverDiskReplicaGroup"
 
 // validToken is what the API takes for a ClientToken.
-var validToken = regexp.MustCompile(`^[!-~]{1,64}$`)
+var validToken = regexp.MustCompile(`^[[:graph:]]{1,64}$`)
 
 // Actor fails groups over, by the region they move to. Safe for concurrent use.
 type Actor struct{ c *client }

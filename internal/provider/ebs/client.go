@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"strings"
@@ -136,9 +137,7 @@ func (c *client) send(creds provider.Credentials, id string, op provider.Op, par
 	req := requests.NewCommonRequest()
 	req.Method, req.Product, req.Version, req.ApiName = requests.POST, "ebs", apiVersion, op.Name
 	req.Scheme, req.Domain, req.RegionId = c.scheme, c.domain, c.s.Region
-	for name, value := range params {
-		req.QueryParams[name] = value
-	}
+	maps.Copy(req.QueryParams, params)
 	req.Headers[provider.OpHeader] = id
 	_, err = k.ProcessCommonRequest(req)
 	return err

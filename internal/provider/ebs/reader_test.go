@@ -238,6 +238,7 @@ func told(d *time.Duration) string {
 }
 
 func TestPairsDecideReadiness(t *testing.T) {
+	const second = `{"ReplicaPairId":"p2","ReplicaGroupId":"pg-1","Status":"normal"}`
 	tests := []struct {
 		name, pairs string
 		want        map[string]int
@@ -246,17 +247,12 @@ func TestPairsDecideReadiness(t *testing.T) {
 	}{
 		{"no pairs", ``, nil, false, ""},
 		{"fewer than the group has", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"normal"}`, map[string]int{"normal": 1}, false, ""},
-		{"one not synchronised", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"initial_syncing"},{"ReplicaPairId":"p2","ReplicaGroupId":"pg-1","Status":"normal"}`,
-			map[string]int{"initial_syncing": 1, "normal": 1}, false, ""},
-		{"one without a recover point", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"normal","LastRecoverPoint":0},{"ReplicaPairId":"p2","ReplicaGroupId":"pg-1","Status":"normal"}`,
-			map[string]int{"normal": 2}, false, ""},
-		{"one whose disk is gone", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"invalid","StatusMessage":"DeviceRemoved"},{"ReplicaPairId":"p2","ReplicaGroupId":"pg-1","Status":"normal"}`,
-			map[string]int{"invalid": 1, "normal": 1}, false, "DeviceRemoved"},
-		{"one of an unknown status", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"resting"},{"ReplicaPairId":"p2","ReplicaGroupId":"pg-1","Status":"normal"}`,
-			map[string]int{"resting": 1, "normal": 1}, false, ""},
-		{"one that cannot be read", `7,{"ReplicaPairId":"p2","ReplicaGroupId":"pg-1","Status":"normal"}`, map[string]int{"normal": 1}, false, ""},
-		{"one told twice", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"normal"},{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"normal"},{"ReplicaPairId":"p2","ReplicaGroupId":"pg-1","Status":"syncing"}`,
-			map[string]int{"normal": 1, "syncing": 1}, true, ""},
+		{"one not synchronised", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"initial_syncing"},` + second, map[string]int{"initial_syncing": 1, "normal": 1}, false, ""},
+		{"one without a recover point", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"normal","LastRecoverPoint":0},` + second, map[string]int{"normal": 2}, false, ""},
+		{"one whose disk is gone", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"invalid","StatusMessage":"DeviceRemoved"},` + second, map[string]int{"invalid": 1, "normal": 1}, false, "DeviceRemoved"},
+		{"one of an unknown status", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"resting"},` + second, map[string]int{"resting": 1, "normal": 1}, false, ""},
+		{"one that cannot be read", `7,` + second, map[string]int{"normal": 1}, false, ""},
+		{"one told twice", `{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"normal"},{"ReplicaPairId":"p1","ReplicaGroupId":"pg-1","Status":"normal"},{"ReplicaPairId":"p2","ReplicaGroupId":"pg-1","Status":"syncing"}`, map[string]int{"normal": 1, "syncing": 1}, true, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -351,7 +347,9 @@ func TestListRefusesWhatIsNoAnswer(t *testing.T) {
 		"an error the SDK panics on": body(403, `{"RequestId":7,"Code":403,"Message":null}`),
 		"a gateway's HTML":           body(502, `<html>`),
 		"an empty 503":               body(503, ``),
-		"a redirect":                 func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 307) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		},
 	}
 	for name, h := range tests {
 		t.Run(name, func(t *testing.T) {
