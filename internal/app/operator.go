@@ -76,6 +76,7 @@ func (o operator) Reload(ctx context.Context) error { return o.app.Reload(ctx) }
 
 // done puts the store's refusals into the words that the API knows.
 func (o operator) done(err error) error {
+	o.app.controller.Nudge()
 	switch {
 	case err == nil:
 		return nil

@@ -120,6 +120,9 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, out a
 	if err != nil {
 		return fmt.Errorf("%w at %s: reading the answer: %w", ErrUnreachable, c.base, err)
 	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		return fmt.Errorf("%w: %s wants a user or a token: give them by --http.config.file", ErrRefused, c.base)
+	}
 	var e api.Envelope
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return fmt.Errorf("%w at %s: HTTP %d is not an answer of drwatch", ErrUnreachable, c.base, resp.StatusCode)

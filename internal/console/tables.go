@@ -42,7 +42,7 @@ func table(w io.Writer, head string, rows func(row func(cells ...any))) error {
 
 // Status writes what a daemon says of itself.
 func Status(w io.Writer, s api.Status, now time.Time) error {
-	fmt.Fprintf(w, "drwatch %s, observer %s at %s, ceiling %s\n", s.Version, s.Observer, orDash(s.Site), s.Mode)
+	fmt.Fprintf(w, "drwatch %s, observer %s at %s, ceiling %s\n", orDash(s.Version), s.Observer, orDash(s.Site), s.Mode)
 	switch {
 	case s.Freeze != nil:
 		fmt.Fprintf(w, "FROZEN by %s: %s\n", s.Freeze.Who, s.Freeze.Reason)

@@ -325,6 +325,9 @@ func (c *Controller) publish(change func(*State)) {
 	change(&c.state)
 }
 
+// Nudge asks for a round soon: a person has changed something in the store.
+func (c *Controller) Nudge() { c.nudge() }
+
 func (c *Controller) nudge() {
 	select {
 	case c.wake <- struct{}{}:

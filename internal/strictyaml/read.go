@@ -61,8 +61,7 @@ var errTooLarge = fmt.Errorf("is larger than %d MiB, which no such file needs: i
 
 // cannotRead drops the path, which stands before the sentence already.
 func cannotRead(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		err = pe.Err
 	}
 	return fmt.Errorf("cannot be read: %w", err)

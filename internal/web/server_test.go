@@ -30,9 +30,11 @@ type fake struct {
 
 func (f *fake) Status() api.Status {
 	up := false
-	s := api.Status{Version: "1", Observer: "obs-w", Site: "witness", Mode: replication.Auto, Ready: f.ready, Leads: true, EvaluatedAt: now,
+	s := api.Status{
+		Version: "1", Observer: "obs-w", Site: "witness", Mode: replication.Auto, Ready: f.ready, Leads: true, EvaluatedAt: now,
 		Sites:    []api.Site{{Name: "az-a", Reachable: &up, Since: now, Probes: []api.Probe{{Name: "vip", Detail: "connection refused"}}}, {Name: "witness"}},
-		Accounts: []api.Account{{Name: "hw", Provider: replication.HuaweiSDRS, Up: true, Groups: 1, LastSuccess: now}}}
+		Accounts: []api.Account{{Name: "hw", Provider: replication.HuaweiSDRS, Up: true, Groups: 1, LastSuccess: now}},
+	}
 	if !f.ready {
 		s.NotReady = []string{"account hw was not polled yet"}
 	}
@@ -72,13 +74,17 @@ func (f *fake) note(what, id, reason string) error {
 func (f *fake) Approve(_ context.Context, id, _, reason string) error {
 	return f.note("approve", id, reason)
 }
+
 func (f *fake) Abort(_ context.Context, id, _, reason string) error {
 	return f.note("abort", id, reason)
 }
+
 func (f *fake) Ack(_ context.Context, id, _, reason string) error { return f.note("ack", id, reason) }
+
 func (f *fake) Freeze(_ context.Context, _, reason string) error {
 	return f.note("freeze", "", reason)
 }
+
 func (f *fake) Unfreeze(_ context.Context, _, reason string, reset bool) error {
 	if reset {
 		reason += " reset"
