@@ -111,7 +111,7 @@ func ask[T any](ctx context.Context, c *Collector, e ends, question func(context
 	if err2 != nil {
 		// The second only as text: that the other end does not know the group says
 		// little while the first is silent.
-		return v, false, fmt.Errorf("%w; and from the other endpoint: %w", err, err2)
+		return v, false, fmt.Errorf("%w; and from the other endpoint: %s", err, err2.Error())
 	}
 	return w, true, nil
 }
