@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/drwatch/drwatch/internal/series"
@@ -34,7 +35,7 @@ func (t *Table) Series(samples []Sample) ([]series.Sample, error) {
 		values := clean(s.Labels)
 		one := func(name string, v float64, le string) {
 			b.Reset()
-			b.Add(labels.MetricName, name)
+			b.Add(model.MetricNameLabel, name)
 			for i, label := range r.Labels {
 				if values[i] != "" { // an empty label is no label
 					b.Add(label, values[i])

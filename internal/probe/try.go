@@ -70,7 +70,7 @@ func (r *Runner) call(ctx context.Context, s Spec, heard *complaint) (success bo
 	defer func() {
 		if v := recover(); v != nil {
 			success = false
-			log.Error(fmt.Sprintf("The prober panicked (%T).", v))
+			log.Error(fmt.Sprintf("The prober panicked (%T).", v)) //nolint:sloglint // heard keeps the message as the detail that people read
 			r.o.Logger.Error("prober panicked", "site", s.Site, "probe", s.Name, "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 		}
 	}()

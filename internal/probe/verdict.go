@@ -53,6 +53,7 @@ type Verdict struct {
 func Judge(when When, probes []Sighting, now time.Time) Verdict {
 	need := 1
 	switch when {
+	case Any:
 	case Majority:
 		need = len(probes)/2 + 1
 	case All:

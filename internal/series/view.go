@@ -101,8 +101,9 @@ func (f *filler) allowance(k kind) time.Duration {
 		return f.carry.Vanish
 	case ended:
 		return f.carry.End
+	default: // notANum; point asks for no number
+		return f.carry.NaN
 	}
-	return f.carry.NaN
 }
 
 // add is t + d without overflow.

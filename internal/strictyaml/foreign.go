@@ -92,7 +92,6 @@ func (d *decoder) locateChild(n, plain *yaml.Node, t reflect.Type, path string) 
 // struct without any yaml tag has a form of its own, and gives none.
 func foreignFields(t reflect.Type, into map[string]reflect.Type) {
 	for sf := range t.Fields() {
-		sf := sf
 		key, opts, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
 		switch {
 		case strings.Contains(opts, "inline") && sf.Type.Kind() == reflect.Struct:

@@ -55,7 +55,7 @@ func (d *decoder) str(n *yaml.Node, v reflect.Value, path string, o options) {
 		return
 	}
 	v.SetString(s)
-	if o.oneof != nil && !contains(o.oneof, s) {
+	if o.oneof != nil && !slices.Contains(o.oneof, s) {
 		d.errorf(n, "%sexpected %s, got %q%s", prefix(path), either(o.oneof), short(s), Suggest(s, o.oneof))
 	} else if !o.maybe && strings.TrimSpace(s) == "" {
 		d.errorf(n, "%smust not be empty", prefix(path))
@@ -135,10 +135,6 @@ func numberOf(n *yaml.Node) string {
 		return short(n.Value)
 	}
 	return kindOf(n)
-}
-
-func contains(all []string, s string) bool {
-	return slices.Contains(all, s)
 }
 
 // either is "a, b or c".

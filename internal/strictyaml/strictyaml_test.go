@@ -31,7 +31,7 @@ type outer struct {
 	On     bool                         `yaml:"on"`
 	Count  int                          `yaml:"count"`
 	Client *promconfig.HTTPClientConfig `yaml:"client"`
-	hidden int
+	hidden int                          //nolint:unused // a field that is not exported is no key
 	Plain  int
 }
 
