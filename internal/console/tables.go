@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -243,7 +245,7 @@ func secs(s *float64) string {
 	if s == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%.3gs", *s)
+	return strconv.FormatFloat(math.Round(*s*10)/10, 'f', -1, 64) + "s"
 }
 
 func orDash(s string) string {

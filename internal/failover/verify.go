@@ -165,7 +165,7 @@ func (c *Controller) proven(ctx context.Context, rec replication.IncidentRecord,
 		inc.VerifiedAt = now
 		rto := now.Sub(inc.Trigger.Since).Round(time.Millisecond).Seconds()
 		inc.RTOSeconds = &rto
-		text = fmt.Sprintf("%s; RTO %ss", v.why, trim(rto))
+		text = fmt.Sprintf("%s; RTO %s", v.why, seconds(now.Sub(inc.Trigger.Since).Round(100*time.Millisecond)))
 	}
 	c.o.At("verified")
 	ctx = context.WithoutCancel(ctx)
@@ -177,5 +177,3 @@ func (c *Controller) proven(ctx context.Context, rec replication.IncidentRecord,
 	c.o.At("ended")
 	return err
 }
-
-func trim(s float64) string { return fmt.Sprintf("%.3g", s) }

@@ -1,0 +1,98 @@
+package console_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/drwatch/drwatch/internal/api"
+	"github.com/drwatch/drwatch/internal/console"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func pointer(f float64) *float64 { return &f }
+
+var long = strings.Repeat("a very long name ", 10)
+
+func groups() []api.Group {
+	return []api.Group{
+		{Name: "db-1", Account: "hw", Group: "g1", State: replication.Replicating, ActiveSite: "az-a", TargetSite: "az-b", FailoverReady: true, ReadAt: now.Add(-3 * time.Second)},
+		{Name: long, Account: long, Group: "g2", State: replication.FailedOver, ActiveSite: "az-b", LagSeconds: pointer(12.4), Latched: "failed over", ReadAt: now.Add(-time.Hour)},
+	}
+}
+
+func incident() replication.Incident {
+	return replication.Incident{
+		ID: "20260102t030405-0a1b2c3d", Rule: "az-a-loss", RuleHash: strings.Repeat("ab", 16), Provider: replication.AliyunEBS, Group: "g1", Name: "db-1",
+		Action: replication.Failover, Mode: replication.Auto, Phase: replication.Succeeded, RPOSeconds: pointer(4), RTOSeconds: pointer(65.4321),
+		Trigger: replication.Trigger{Expr: `drwatch_site_reachable{site="az-a"} == 0`, Since: now}, Plan: replication.Plan{LostSite: "az-a", TargetSite: "az-b"},
+		Guards: []replication.Condition{{Name: "quorum", Value: "2 of 3 sites say go", Threshold: "at least 2", OK: true}, {Name: "lag_under", Value: long, Threshold: "30s"}},
+		Calls:  []replication.Call{{Operation: "failover", Attempt: 1, Outcome: replication.Accepted, Status: 200, RequestID: "r-1", StartedAt: now}},
+	}
+}
+
+func TestTables(t *testing.T) {
+	up := true
+	for name, print := range map[string]func(*bytes.Buffer) error{
+		"groups": func(b *bytes.Buffer) error { return console.Groups(b, groups(), now) },
+		"status": func(b *bytes.Buffer) error {
+			return console.Status(b, api.Status{Version: "1", Observer: "obs-w", Site: "witness", Mode: replication.Auto, Ready: true, Leads: true,
+				Fitness: []replication.Condition{{Name: "references_reachable", Value: "2 of 2 unreachable", Threshold: "not most of them unreachable"}},
+				Sites:   []api.Site{{Name: "az-a", Reachable: &up, Since: now.Add(-time.Minute), Probes: []api.Probe{{Name: "vip", Success: true}, {Name: "db"}}}, {Name: "witness"}}}, now)
+		},
+		"rules": func(b *bytes.Buffer) error {
+			return console.Rules(b, []api.Rule{
+				{Name: "az-a-loss", Mode: replication.Auto, Targets: []api.RuleTarget{{Name: "db-1", Mode: replication.Approve, State: "firing", Since: now.Add(-time.Minute), Blocking: []replication.Condition{{Name: "quorum"}, {Name: "cooldown"}}}}},
+				{Name: "nothing", Mode: replication.DryRun},
+				{Name: "broken", Mode: replication.DryRun, Error: long},
+			}, now)
+		},
+		"incidents":    func(b *bytes.Buffer) error { return console.Incidents(b, []replication.Incident{incident()}) },
+		"no incidents": func(b *bytes.Buffer) error { return console.Incidents(b, nil) },
+		"incident": func(b *bytes.Buffer) error {
+			return console.Incident(b, api.Incident{Incident: incident(), Journal: []replication.Entry{{Seq: 1, At: now, Observer: "obs-w", Event: "claimed", Text: "rule az-a-loss claims db-1"}}})
+		},
+		"explain": func(b *bytes.Buffer) error {
+			return console.Explain(b, api.Explain{Group: groups()[0], Notes: []string{"nothing can be decided: the store is away"}, Rules: []api.Explanation{{
+				Rule: "az-a-loss", Mode: replication.Auto, State: "pending", Since: now.Add(-2 * time.Second), Conditions: incident().Guards,
+				Votes: []replication.Vote{{Observer: "obs-w", Site: "witness", Verdict: replication.Pending, Since: now, Evidence: "is 0"}}, Incident: "i1", HeldBy: "quorum",
+			}}}, now)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got bytes.Buffer
+			if err := print(&got); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".golden")
+			if *update {
+				if err := os.WriteFile(file, got.Bytes(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for _, line := range strings.Split(got.String(), "\n") {
+				if n := utf8.RuneCountInString(line); n > 110 && !strings.Contains(line, "trigger") {
+					t.Errorf("a line of %d characters: %s", n, line)
+				}
+			}
+		})
+	}
+}
