@@ -54,7 +54,6 @@ type ruleState struct {
 	rule    rulefile.Rule
 	hash    string
 	program program
-	err     error // it cannot be evaluated at all
 
 	cursor   uint64  // changes of the store up to here are judged
 	deferred []int64 // moments that an offset moved into the future

@@ -3,7 +3,6 @@ package policy_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"math/rand"
@@ -77,7 +76,7 @@ func play(t testing.TB, h history, rule rulefile.Rule) []verdict {
 	store := series.New(series.Options{Retention: time.Hour})
 	eval := policy.New(policy.Options{
 		Store: store, Observer: "o", Site: "witness", Mode: replication.Auto,
-		Now: func() time.Time { return base }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Now: func() time.Time { return base }, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err := eval.SetRules([]policy.Loaded{{Rule: rule, Hash: "h"}}); err != nil {
 		t.Fatal(err)
@@ -104,8 +103,10 @@ func say(store *series.Store, source, round, v int) {
 		return
 	}
 	labels := [sources][]string{
-		{"__name__", "drwatch_site_reachable", "site", "az-a"}, {"__name__", "drwatch_site_reachable", "site", "az-b"},
-		{"__name__", "fine"}, {"__name__", "load", "group", "g1"},
+		{"__name__", "drwatch_site_reachable", "site", "az-a"},
+		{"__name__", "drwatch_site_reachable", "site", "az-b"},
+		{"__name__", "fine"},
+		{"__name__", "load", "group", "g1"},
 	}
 	var set []series.Sample
 	switch v {

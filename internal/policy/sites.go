@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/drwatch/drwatch/internal/series"
@@ -23,7 +24,7 @@ type site struct {
 
 // update takes in the samples up to at.
 func (w siteWatch) update(store *series.Store, at int64) {
-	name := labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, siteReachable)
+	name := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, siteReachable)
 	for _, s := range store.Select(0, at, name) {
 		name := s.Labels.Get("site")
 		if name == "" {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -27,9 +28,9 @@ func (c *checker) targets() {
 	at, before := c.at("targets"), len(c.problems)
 	for _, m := range c.selector(c.rule.TargetsText, "targets") {
 		switch {
-		case m.Name == labels.MetricName && m.Type == labels.MatchEqual && m.Value == groupInfo:
+		case m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual && m.Value == groupInfo:
 			continue
-		case m.Name == labels.MetricName:
+		case m.Name == model.MetricNameLabel:
 			c.errorf(at, "targets are matchers over %s, expected no other metric name", groupInfo)
 			continue
 		case !slices.Contains(targetLabels, m.Name):

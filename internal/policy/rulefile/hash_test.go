@@ -95,7 +95,7 @@ func TestHashTellsWhatMatters(t *testing.T) {
 	if hash(t, "r.yml", hashed, "2", siteData()) == base {
 		t.Error("the evaluator's version is not in the hash")
 	}
-	for old, new := range map[string]string{
+	for old, changed := range map[string]string{
 		"for: 60s":             "for: 61s",
 		"mode: auto":           "mode: approve",
 		"agree: 2":             "agree: 1",
@@ -109,12 +109,12 @@ func TestHashTellsWhatMatters(t *testing.T) {
 		if !strings.Contains(hashed, old) {
 			t.Fatalf("%q is not in the rule", old)
 		}
-		text := strings.Replace(hashed, old, new, 1)
+		text := strings.Replace(hashed, old, changed, 1)
 		if strings.Contains(text, "!=") {
 			text = strings.Replace(text, "mode: auto", "mode: approve", 1)
 		}
 		if hash(t, "r.yml", text, "1", siteData()) == base {
-			t.Errorf("%q in place of %q is not in the hash", new, old)
+			t.Errorf("%q in place of %q is not in the hash", changed, old)
 		}
 	}
 	for name, change := range map[string]func(*rulefile.SiteData){

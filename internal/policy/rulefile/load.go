@@ -1,6 +1,7 @@
 package rulefile
 
 import (
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -36,7 +37,7 @@ func Parse(name string, b []byte, known Known) ([]*Rule, strictyaml.Problems) {
 }
 
 func readProblems(path string, err error) strictyaml.Problems {
-	if ps, ok := err.(strictyaml.Problems); ok {
+	if ps, ok := errors.AsType[strictyaml.Problems](err); ok {
 		return ps
 	}
 	var ps strictyaml.Problems
@@ -89,19 +90,14 @@ func (l *loader) file(name string, b []byte) {
 
 // compile turns the form into a Rule, except for what has to be parsed.
 func compile(f ruleForm, group string, interval time.Duration, dir string) *Rule {
-	g := f.Guards
 	return &Rule{
 		Name: f.Failover, Group: group, Interval: interval,
 		TargetsText: f.Targets, SiteUnreachable: f.SiteUnreachable, Expr: f.Expr, Alert: f.Alert,
 		For: f.For, KeepFiringFor: f.KeepFiringFor, Veto: f.Veto,
 		Mode: f.Mode, Action: f.Action,
 		Agree: f.Quorum.Agree, Of: f.Quorum.Of, VetoAny: f.Quorum.Veto != "none",
-		Fence: f.Fence.compile(dir),
-		Guards: Guards{
-			LagUnder: g.LagUnder, LagUnknown: g.LagUnknown, DataAgeUnder: g.DataAgeUnder,
-			Cooldown: g.Cooldown, MaxConcurrent: g.MaxConcurrent, MaxPerHour: g.MaxPerHour,
-			MaxFailures: g.MaxFailures, Active: g.Active, Mute: g.Mute, Expr: g.Expr,
-		},
+		Fence:      f.Fence.compile(dir),
+		Guards:     Guards(f.Guards),
 		Hooks:      Hooks{Before: f.Hooks.Before.compile(dir), After: f.Hooks.After.compile(dir)},
 		VetoWindow: f.VetoWindow, ExecutionTimeout: f.ExecutionTimeout,
 		ApprovalTimeout: f.ApprovalTimeout, Approvals: f.Approvals,

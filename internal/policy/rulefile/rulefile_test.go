@@ -20,8 +20,11 @@ var update = flag.Bool("update", false, "write the golden files")
 func known() rulefile.Known {
 	return rulefile.Known{
 		Sites: []rulefile.KnownSite{
-			{Name: "az-a", Probed: true}, {Name: "az-b", Probed: true},
-			{Name: "shanghai", Probed: true}, {Name: "beijing", Probed: true}, {Name: "witness"},
+			{Name: "az-a", Probed: true},
+			{Name: "az-b", Probed: true},
+			{Name: "shanghai", Probed: true},
+			{Name: "beijing", Probed: true},
+			{Name: "witness"},
 		},
 		Accounts: []rulefile.KnownAccount{
 			{Name: "hw-compute", Provider: replication.HuaweiSDRS, Region: "cn-north-4", PollInterval: 30 * time.Second},
