@@ -52,7 +52,7 @@ func (a *asking) client() (*client.Client, error) {
 }
 
 // show asks for one thing and prints it as a table or as JSON.
-func show[T any](a *asking, get func(context.Context, *client.Client) (T, error), print func(io.Writer, T, time.Time) error) action {
+func show[T any](a *asking, get func(context.Context, *client.Client) (T, error), table func(io.Writer, T, time.Time) error) action {
 	return func(ctx context.Context) error {
 		c, err := a.client()
 		if err != nil {
@@ -65,7 +65,7 @@ func show[T any](a *asking, get func(context.Context, *client.Client) (T, error)
 		if a.output == "json" {
 			return console.JSON(os.Stdout, got)
 		}
-		return print(os.Stdout, got, time.Now())
+		return table(os.Stdout, got, time.Now())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,9 +75,7 @@ func New(o Options) (*App, error) {
 	if err := a.build(l); err != nil {
 		return nil, errors.Join(err, a.close(context.Background()))
 	}
-	for _, w := range l.warnings {
-		o.Logger.Warn(w.String())
-	}
+	l.warn(o.Logger)
 	return a, nil
 }
 
@@ -175,8 +174,7 @@ func (a *App) onClose(name string, f func(context.Context) error) {
 // close undoes what build did, newest first.
 func (a *App) close(ctx context.Context) error {
 	var errs []error
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		c := a.closers[i]
+	for _, c := range slices.Backward(a.closers) {
 		if err := c.close(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("closing %s: %w", c.name, err))
 		}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -17,6 +18,13 @@ type loaded struct {
 	config   *config.Config
 	rules    []policy.Loaded
 	warnings strictyaml.Problems
+}
+
+// warn tells what was accepted and deserves a look.
+func (l *loaded) warn(log *slog.Logger) {
+	for _, w := range l.warnings {
+		log.Warn("the configuration deserves a look", "at", w.Pos().String(), "warning", w.Message)
+	}
 }
 
 // load reads and checks everything before anything is changed. Its error holds

@@ -162,9 +162,7 @@ func (a *App) reload() error {
 			a.metrics.forget(r.Rule.Name)
 		}
 	}
-	for _, w := range next.warnings {
-		a.o.Logger.Warn(w.String())
-	}
+	next.warn(a.o.Logger)
 	return nil
 }
 

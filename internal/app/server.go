@@ -44,7 +44,7 @@ func newServer(a *App) (*server, error) {
 		return nil, fmt.Errorf("--web.config.file: %w", err)
 	}
 	for _, address := range *a.o.Web.WebListenAddresses {
-		l, err := net.Listen("tcp", address)
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("--web.listen-address %s: %w", address, err), s.close(context.Background()))
 		}

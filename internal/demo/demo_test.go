@@ -111,7 +111,7 @@ func TestPageIsServedMeanwhile(t *testing.T) {
 // leftover are the files in the folder for temporary files.
 func leftover(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir(os.TempDir())
+	entries, err := os.ReadDir(os.TempDir()) //nolint:usetesting // the folder that the demo asks for, which play has set
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("a folder for the demo: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // a folder for temporary files; what is left there harms nobody
 	p := &play{o: o, dir: dir, say: newScreen(o.Out, o.Terminal, o.Now), facts: make(chan failover.Fact, 10_000)}
 	if err := p.stage(); err != nil {
 		return false, err

@@ -41,6 +41,7 @@ func (c *Controller) drive(ctx context.Context, eval Evaluation, cluster replica
 		return c.driveWaiting(ctx, eval, cluster, rec)
 	case replication.Executing, replication.Verifying:
 		c.start(ctx, rec, c.resume)
+	default: // it has ended
 	}
 	return nil
 }
@@ -132,6 +133,7 @@ func (c *Controller) waitsForPerson(rec replication.IncidentRecord, d Decision, 
 		if window := time.Duration(rec.Plan.VetoWindow); open < window {
 			return "veto_window", fmt.Sprintf("a person may still `drwatch abort %s` within %s", rec.ID, window), false
 		}
+	case replication.DryRun: // a rehearsal asks nobody
 	}
 	return "", "", false
 }

@@ -276,6 +276,6 @@ func (w *world) record() replication.GroupRecord {
 var discard = slog.New(slog.DiscardHandler)
 
 func wait(d time.Duration) {
-	time.Sleep(d) //nolint:forbidigo // virtual time: the bubble's clock, no real waiting
+	time.Sleep(d)
 	synctest.Wait()
 }

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -268,7 +269,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 }
 
 func killed(err error) bool {
-	e, ok := err.(*exec.ExitError)
+	e, ok := errors.AsType[*exec.ExitError](err)
 	return ok && e.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
 }
 
