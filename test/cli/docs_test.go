@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bufio"
 	"fmt"
 	"io/fs"
 	"os"
@@ -214,20 +213,15 @@ func TestLinksInPages(t *testing.T) {
 		seen[f.page] = true
 	}
 	for page := range seen {
-		file, err := os.Open(filepath.Join(root, page))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		for lines, n := bufio.NewScanner(file), 1; lines.Scan(); n++ {
-			for _, part := range strings.Split(lines.Text(), "](")[1:] {
+		for n, line := range strings.Split(read(t, filepath.Join(root, page)), "\n") {
+			for _, part := range strings.Split(line, "](")[1:] {
 				target, _, _ := strings.Cut(part, ")")
 				target, _, _ = strings.Cut(target, "#")
 				if target == "" || strings.Contains(target, "://") {
 					continue
 				}
 				if _, err := os.Stat(filepath.Join(root, filepath.Dir(page), target)); err != nil {
-					t.Errorf("%s:%d: link to %s: %v", page, n, target, err)
+					t.Errorf("%s:%d: link to %s: %v", page, n+1, target, err)
 				}
 			}
 		}

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	os.Exit(code) //nolint:forbidigo // a test's main is a process
+	os.Exit(code)
 }
 
 func main(m *testing.M) (code int, err error) {
