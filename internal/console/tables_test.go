@@ -21,21 +21,19 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func pointer(f float64) *float64 { return &f }
-
 var long = strings.Repeat("a very long name ", 10)
 
 func groups() []api.Group {
 	return []api.Group{
 		{Name: "db-1", Account: "hw", Group: "g1", State: replication.Replicating, ActiveSite: "az-a", TargetSite: "az-b", FailoverReady: true, ReadAt: now.Add(-3 * time.Second)},
-		{Name: long, Account: long, Group: "g2", State: replication.FailedOver, ActiveSite: "az-b", LagSeconds: pointer(12.4), Latched: "failed over", ReadAt: now.Add(-time.Hour)},
+		{Name: long, Account: long, Group: "g2", State: replication.FailedOver, ActiveSite: "az-b", LagSeconds: new(12.4), Latched: "failed over", ReadAt: now.Add(-time.Hour)},
 	}
 }
 
 func incident() replication.Incident {
 	return replication.Incident{
 		ID: "20260102t030405-0a1b2c3d", Rule: "az-a-loss", RuleHash: strings.Repeat("ab", 16), Provider: replication.AliyunEBS, Group: "g1", Name: "db-1",
-		Action: replication.Failover, Mode: replication.Auto, Phase: replication.Succeeded, RPOSeconds: pointer(4), RTOSeconds: pointer(65.4321),
+		Action: replication.Failover, Mode: replication.Auto, Phase: replication.Succeeded, RPOSeconds: new(4.0), RTOSeconds: new(65.4321),
 		Trigger: replication.Trigger{Expr: `drwatch_site_reachable{site="az-a"} == 0`, Since: now}, Plan: replication.Plan{LostSite: "az-a", TargetSite: "az-b"},
 		Guards: []replication.Condition{{Name: "quorum", Value: "2 of 3 sites say go", Threshold: "at least 2", OK: true}, {Name: "lag_under", Value: long, Threshold: "30s"}},
 		Calls:  []replication.Call{{Operation: "failover", Attempt: 1, Outcome: replication.Accepted, Status: 200, RequestID: "r-1", StartedAt: now}},
@@ -44,12 +42,14 @@ func incident() replication.Incident {
 
 func TestTables(t *testing.T) {
 	up := true
-	for name, print := range map[string]func(*bytes.Buffer) error{
+	for name, write := range map[string]func(*bytes.Buffer) error{
 		"groups": func(b *bytes.Buffer) error { return console.Groups(b, groups(), now) },
 		"status": func(b *bytes.Buffer) error {
-			return console.Status(b, api.Status{Version: "1", Observer: "obs-w", Site: "witness", Mode: replication.Auto, Ready: true, Leads: true,
+			return console.Status(b, api.Status{
+				Version: "1", Observer: "obs-w", Site: "witness", Mode: replication.Auto, Ready: true, Leads: true,
 				Fitness: []replication.Condition{{Name: "references_reachable", Value: "2 of 2 unreachable", Threshold: "not most of them unreachable"}},
-				Sites:   []api.Site{{Name: "az-a", Reachable: &up, Since: now.Add(-time.Minute), Probes: []api.Probe{{Name: "vip", Success: true}, {Name: "db"}}}, {Name: "witness"}}}, now)
+				Sites:   []api.Site{{Name: "az-a", Reachable: &up, Since: now.Add(-time.Minute), Probes: []api.Probe{{Name: "vip", Success: true}, {Name: "db"}}}, {Name: "witness"}},
+			}, now)
 		},
 		"rules": func(b *bytes.Buffer) error {
 			return console.Rules(b, []api.Rule{
@@ -72,7 +72,7 @@ func TestTables(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer
-			if err := print(&got); err != nil {
+			if err := write(&got); err != nil {
 				t.Fatal(err)
 			}
 			file := filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".golden")
@@ -88,7 +88,7 @@ func TestTables(t *testing.T) {
 			if diff := cmp.Diff(string(want), got.String()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			for _, line := range strings.Split(got.String(), "\n") {
+			for line := range strings.SplitSeq(got.String(), "\n") {
 				if n := utf8.RuneCountInString(line); n > 110 && !strings.Contains(line, "trigger") {
 					t.Errorf("a line of %d characters: %s", n, line)
 				}

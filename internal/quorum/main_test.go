@@ -22,9 +22,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "etcd-member":
-			os.Exit(quorum.MemberMain(os.Args[2:])) //nolint:forbidigo // a test's main is a process
+			os.Exit(quorum.MemberMain(os.Args[2:]))
 		case "store-parent":
-			os.Exit(storeParent(os.Args[2])) //nolint:forbidigo // a test's main is a process
+			os.Exit(storeParent(os.Args[2]))
 		}
 	}
 	goleak.VerifyTestMain(m)
