@@ -50,9 +50,6 @@ type Result struct {
 	Detail   string    // one line for a person: the prober's last complaint; "" on success
 }
 
-// ID is the identity of the probe that found it.
-func (r Result) ID() ID { return ID{Site: r.Site, Name: r.Probe} }
-
 // check finds every mistake in the specs at once.
 func check(specs []Spec, probers Probers) error {
 	var errs []error
