@@ -86,6 +86,13 @@ func (a *App) build(l *loaded) error {
 	a.current.Store(l)
 	a.reloads.done(o.Now(), true)
 
+	// What is most likely to be wrong comes before anything is written or started.
+	var err error
+	if a.server, err = listen(o); err != nil {
+		return err
+	}
+	a.onClose("HTTP server", a.server.close)
+
 	lock, err := lockFolder(o.StoragePath)
 	if err != nil {
 		return err
@@ -118,6 +125,9 @@ func (a *App) build(l *loaded) error {
 	if err := a.evaluator.SetRules(l.rules); err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
+	for _, r := range l.rules {
+		a.metrics.expect(r.Rule.Name, r.Rule.Action)
+	}
 	a.store, err = quorum.Open(quorum.Options{
 		Dir: filepath.Join(o.StoragePath, "etcd"), Cluster: c.Coordination.Cluster, Observer: c.Observer.Name, Site: c.Observer.Site, Version: o.Version,
 		LeaseTTL: c.Coordination.LeaseTTL, ClientURL: c.Coordination.Embedded.ClientURL, Command: o.MemberCommand,
@@ -131,12 +141,7 @@ func (a *App) build(l *loaded) error {
 	a.controller = failover.New(a.controllerOptions(c.Observer.Name, c.Observer.Site))
 	a.onClose("steps in flight", a.controller.Close)
 
-	a.server, err = newServer(a)
-	if err != nil {
-		return err
-	}
-	a.onClose("HTTP server", a.server.close)
-	return nil
+	return a.server.handle(a)
 }
 
 func (a *App) controllerOptions(observer, site string) failover.Options {

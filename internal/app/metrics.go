@@ -50,6 +50,15 @@ func (m *metrics) collectors() []prometheus.Collector {
 	}
 }
 
+// expect makes the counters of a rule exist before its first incident, so that
+// an increase over it is seen.
+func (m *metrics) expect(rule string, action replication.Action) {
+	for _, p := range []replication.Phase{replication.Succeeded, replication.Failed, replication.Ambiguous, replication.Aborted, replication.Simulated} {
+		m.incidents.WithLabelValues(rule, string(action), string(p))
+	}
+	m.failures.WithLabelValues(rule)
+}
+
 // told counts an incident that ends.
 func (m *metrics) told(f failover.Fact) {
 	i := f.Incident

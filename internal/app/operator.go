@@ -81,9 +81,17 @@ func (o operator) done(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, quorum.ErrNotFound):
-		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
+		return sorted{err, web.ErrNotFound}
 	case errors.Is(err, quorum.ErrRefused), errors.Is(err, quorum.ErrAlreadySent):
-		return fmt.Errorf("%w: %w", web.ErrRefused, err)
+		return sorted{err, web.ErrRefused}
 	}
 	return err
 }
+
+// sorted is an error that is of a kind the API knows, in its own words.
+type sorted struct {
+	error
+	kind error
+}
+
+func (s sorted) Unwrap() []error { return []error{s.error, s.kind} }

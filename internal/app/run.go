@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,9 +16,7 @@ import (
 // decided, the step in flight ends, the store and the server are closed. Call it
 // once.
 func (a *App) Run(ctx context.Context) error {
-	if err := a.server.start(); err != nil {
-		return errors.Join(err, a.close(context.Background()))
-	}
+	a.server.start()
 	var wg sync.WaitGroup
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWatching()
@@ -102,9 +101,16 @@ func (a *App) untilDue(began time.Time) time.Duration {
 // reportRound logs a round that decided nothing, once for each new reason.
 func (a *App) reportRound(err error) {
 	if a.metrics.roundFailed(err.Error()) {
-		a.o.Logger.Warn("nothing can be decided", "err", err)
+		level := slog.LevelWarn
+		if a.o.Now().Sub(a.started) < startingUp {
+			level = slog.LevelInfo
+		}
+		a.o.Logger.Log(context.Background(), level, "nothing can be decided", "err", err)
 	}
 }
+
+// startingUp is how long a store that has not been joined is nothing to warn of.
+const startingUp = 10 * time.Second
 
 // reloadOnRequest reloads at each request until ctx ends.
 func (a *App) reloadOnRequest(ctx context.Context) {
@@ -157,6 +163,9 @@ func (a *App) reload() error {
 	a.history.SetRetention(next.historyNeeded())
 	a.clouds.Store(cl)
 	a.current.Store(next)
+	for _, r := range next.rules {
+		a.metrics.expect(r.Rule.Name, r.Rule.Action)
+	}
 	for _, r := range old.rules {
 		if !next.has(r.Rule.Name) {
 			a.metrics.forget(r.Rule.Name)

@@ -18,52 +18,58 @@ import (
 // server is the HTTP side: listeners that are bound before anything runs, and
 // exporter-toolkit's TLS and authentication over them.
 type server struct {
-	app       *App
+	o         *Options
 	http      *http.Server
 	listeners []net.Listener
 	failed    chan error
 }
 
-func newServer(a *App) (*server, error) {
-	reg, err := a.registry()
-	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
-	}
-	s := &server{app: a, failed: make(chan error, 1)}
-	s.http = &http.Server{
-		Handler: web.Handler(web.Options{
-			View: a, Operator: operator{a}, Logger: a.o.Logger.With("component", "web"), Now: a.o.Now,
-			Metrics: promhttp.InstrumentMetricHandler(reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{
-				EnableOpenMetrics: true, MaxRequestsInFlight: 40, Timeout: 30 * time.Second, CoalesceGather: true, Registry: reg,
-			})),
-		}),
+// listen checks the web configuration and binds all addresses. Nothing is
+// served yet.
+func listen(o *Options) (*server, error) {
+	s := &server{o: o, failed: make(chan error, 1), http: &http.Server{
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
-	}
-	if err := toolkit.Validate(*a.o.Web.WebConfigFile); err != nil {
+	}}
+	if err := toolkit.Validate(*o.Web.WebConfigFile); err != nil {
 		return nil, fmt.Errorf("--web.config.file: %w", err)
 	}
-	for _, address := range *a.o.Web.WebListenAddresses {
+	for _, address := range *o.Web.WebListenAddresses {
 		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("--web.listen-address %s: %w", address, err), s.close(context.Background()))
 		}
 		s.listeners = append(s.listeners, l)
 	}
+	if len(s.listeners) == 0 {
+		return nil, errors.New("no --web.listen-address is given")
+	}
 	return s, nil
 }
 
-func (s *server) start() error {
-	if len(s.listeners) == 0 {
-		return errors.New("no --web.listen-address is given")
+// handle gives the server what it serves.
+func (s *server) handle(a *App) error {
+	reg, err := a.registry()
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
 	}
+	s.http.Handler = web.Handler(web.Options{
+		View: a, Operator: operator{a}, Logger: s.o.Logger.With("component", "web"), Now: s.o.Now,
+		Metrics: promhttp.InstrumentMetricHandler(reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+			EnableOpenMetrics: true, MaxRequestsInFlight: 40, Timeout: 30 * time.Second, CoalesceGather: true, Registry: reg,
+		})),
+	})
+	return nil
+}
+
+// start serves until close.
+func (s *server) start() {
 	go func() {
-		err := toolkit.ServeMultiple(s.listeners, s.http, s.app.o.Web, s.app.o.Logger.With("component", "web"))
+		err := toolkit.ServeMultiple(s.listeners, s.http, s.o.Web, s.o.Logger.With("component", "web"))
 		if err != nil && !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("HTTP server: %w", err)
 		}
 	}()
-	return nil
 }
 
 func (s *server) addresses() []string {

@@ -206,6 +206,12 @@ func (a *App) Explain(account, group string) (api.Explain, error) {
 			}
 		}
 	}
+	if out.Group.Latched != "" {
+		out.Notes = append(out.Notes, "the group is latched, no rule acts on it until `drwatch ack`: "+out.Group.Latched)
+	}
+	if out.Group.OpenIncident != "" {
+		out.Notes = append(out.Notes, "incident "+out.Group.OpenIncident+" is open on the group")
+	}
 	if len(out.Rules) == 0 {
 		out.Notes = append(out.Notes, "no rule's targets match this group now")
 	}

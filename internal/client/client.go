@@ -23,6 +23,13 @@ var ErrUnreachable = errors.New("no drwatch answers")
 // ErrRefused is returned when drwatch answers with an error.
 var ErrRefused = errors.New("drwatch refused")
 
+// refusal is drwatch's own sentence.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+func (refusal) Is(target error) bool { return target == ErrRefused }
+
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 256 << 20
 
@@ -128,7 +135,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, out a
 		return fmt.Errorf("%w at %s: HTTP %d is not an answer of drwatch", ErrUnreachable, c.base, resp.StatusCode)
 	}
 	if e.Status != "success" {
-		return fmt.Errorf("%w: %s", ErrRefused, e.Error)
+		return refusal(e.Error)
 	}
 	if out == nil {
 		return nil

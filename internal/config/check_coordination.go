@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"net"
 	"net/url"
 	"slices"
 	"time"
@@ -83,9 +82,8 @@ func (c *checker) clientURL(s string, path ...any) {
 	if len(c.problems) > before || err != nil {
 		return
 	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Scheme != "http" || !(u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
-		c.errorf(path, "%s: expected http:// with a loopback address, because the member asks nobody for a password, got %q", dotted(path), s)
+	if u.Scheme != "http" || u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" {
+		c.errorf(path, "%s: expected http://127.0.0.1:PORT or http://[::1]:PORT, because the member asks nobody for a password, got %q", dotted(path), s)
 	}
 }
 

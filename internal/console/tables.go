@@ -52,8 +52,10 @@ func Status(w io.Writer, s api.Status, now time.Time) error {
 		fmt.Fprintf(w, "NOT READY: %s\n", strings.Join(s.NotReady, "; "))
 	case s.Leads:
 		fmt.Fprintln(w, "ready, leads")
+	case s.Leader == "":
+		fmt.Fprintln(w, "ready, nobody leads yet")
 	default:
-		fmt.Fprintf(w, "ready, leader is %s\n", orDash(s.Leader))
+		fmt.Fprintf(w, "ready, leader is %s\n", s.Leader)
 	}
 	for _, f := range s.Fitness {
 		if !f.OK {
@@ -174,12 +176,26 @@ func Explain(w io.Writer, e api.Explain, now time.Time) error {
 	return nil
 }
 
+// cell is how wide a value may be in a table of conditions.
+const cell = 44
+
+// conditions writes a table, and below it in full what keeps a rule from acting
+// and did not fit.
 func conditions(w io.Writer, cs []replication.Condition) error {
-	return table(w, "  \tCONDITION\tVALUE\tWANTS", func(row func(...any)) {
+	err := table(w, "  \tCONDITION\tVALUE\tWANTS", func(row func(...any)) {
 		for _, c := range cs {
-			row("  "+map[bool]string{true: "ok", false: "NO"}[c.OK], c.Name, cut(c.Value, 44), cut(c.Threshold, 44))
+			row("  "+map[bool]string{true: "ok", false: "NO"}[c.OK], c.Name, cut(c.Value, cell), cut(c.Threshold, cell))
 		}
 	})
+	if err != nil {
+		return err
+	}
+	for _, c := range cs {
+		if !c.OK && (len([]rune(c.Value)) > cell || len([]rune(c.Threshold)) > cell) {
+			fmt.Fprintf(w, "  NO  %s: %s\n      wants %s\n", c.Name, c.Value, c.Threshold)
+		}
+	}
+	return nil
 }
 
 func names(cs []replication.Condition) string {

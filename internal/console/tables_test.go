@@ -89,7 +89,7 @@ func TestTables(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			for line := range strings.SplitSeq(got.String(), "\n") {
-				if n := utf8.RuneCountInString(line); n > 110 && !strings.Contains(line, "trigger") {
+				if n := utf8.RuneCountInString(line); n > 110 && !strings.Contains(line, "trigger") && !strings.HasPrefix(line, "  NO") {
 					t.Errorf("a line of %d characters: %s", n, line)
 				}
 			}

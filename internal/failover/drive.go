@@ -226,7 +226,11 @@ func (c *Controller) start(ctx context.Context, rec replication.IncidentRecord, 
 		c.mu.Lock()
 		delete(c.running, rec.ID)
 		c.mu.Unlock()
-		if err != nil && !errors.Is(err, context.Canceled) {
+		switch {
+		case err == nil, errors.Is(err, context.Canceled):
+		case errors.Is(err, replication.ErrConflict):
+			c.o.Logger.Debug("somebody else was faster, decided again", "incident", rec.ID, "err", err)
+		default:
 			c.o.Logger.Warn("incident step ended early, resumed by a later round", "incident", rec.ID, "err", err)
 		}
 		c.nudge()

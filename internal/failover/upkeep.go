@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	tickEvery = time.Second // of the cluster clock; protocol §6 allows 5 s
-	tellAfter = time.Minute // a trigger that is true and blocked is told
+	tickEvery   = time.Second      // of the cluster clock; protocol §6 allows 5 s
+	tellAfter   = time.Minute      // a trigger that is true and blocked is told
+	tellSettled = 10 * time.Minute // and one that has had its say, by a dry run or a person
 
 	maxRemembersARound = 100
 )
@@ -135,7 +136,11 @@ func (c *Controller) tellBlocked(eval Evaluation, ds []Decision, cluster replica
 			delete(c.toldAt, key)
 			continue
 		}
-		if last, told := c.toldAt[key]; told && now.Sub(last) < tellAfter {
+		again := tellAfter
+		if _, said := cluster.Episodes[key]; said {
+			again = tellSettled
+		}
+		if last, told := c.toldAt[key]; told && now.Sub(last) < again {
 			continue
 		}
 		c.toldAt[key] = now

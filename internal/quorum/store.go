@@ -30,7 +30,7 @@ type Options struct {
 	Dir       string        // the member's data, <storage.path>/etcd; made when absent
 	Cluster   string        // prefix of all keys
 	Observer  string        // this observer's name, unique in the cluster
-	Site      string        // the site it stands in
+	Site      string        // the site it stands in, "" when it stands in none
 	Version   string        // of drwatch, shown to the other observers
 	LeaseTTL  time.Duration // how long silence is taken for life
 	ClientURL string        // http://127.0.0.1:PORT; "" or port 0 = choose one
@@ -79,8 +79,8 @@ func (o *Options) check() error {
 		o.ClientURL = "http://127.0.0.1:0"
 	}
 	switch {
-	case o.Dir == "" || o.Cluster == "" || o.Observer == "" || o.Site == "":
-		return errors.New("directory, cluster, observer and site must be named")
+	case o.Dir == "" || o.Cluster == "" || o.Observer == "":
+		return errors.New("directory, cluster and observer must be named")
 	case o.LeaseTTL < time.Second:
 		return fmt.Errorf("lease_ttl %s: want at least 1s", o.LeaseTTL)
 	case len(o.Command) == 0:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -105,7 +106,7 @@ func (h handler) mutate(mux *http.ServeMux) {
 		mux.HandleFunc("POST /api/v1/"+path, h.localOnly(func(w http.ResponseWriter, r *http.Request) {
 			why, err := readReason(w, r)
 			if err == nil {
-				why.Who += "@" + r.RemoteAddr
+				why.Who += "@" + host(r.RemoteAddr)
 				err = f(r.Context(), r.PathValue("id"), why)
 				h.o.Logger.Info("operator", "path", r.URL.Path, "who", why.Who, "reason", why.Reason, "err", err)
 			}
@@ -120,6 +121,15 @@ func (h handler) mutate(mux *http.ServeMux) {
 	post("unfreeze", func(ctx context.Context, _ string, y api.Reason) error {
 		return op.Unfreeze(ctx, y.Who, y.Reason, y.StoreWasReset)
 	})
+}
+
+// host is an address without its port: a person is the same one through every
+// connection.
+func host(address string) string {
+	if h, _, err := net.SplitHostPort(address); err == nil {
+		return h
+	}
+	return address
 }
 
 type badRequest string

@@ -21,7 +21,7 @@ func NotAvailable(rules []*Rule) strictyaml.Problems {
 		refuse(len(r.After) > 0, "after", "after")
 		refuse(r.Alert != "", "alert", "alert")
 		refuse(r.Action == replication.Switchover, "action", "action: switchover")
-		refuse(r.Approvals > 1, "approvals", "approvals above 1")
+		refuse(r.Approvals > 1, "approvals", "more than one approval")
 	}
 	ps.Sort()
 	return ps
