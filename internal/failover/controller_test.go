@@ -112,6 +112,27 @@ func TestApproval(t *testing.T) {
 	}
 }
 
+// TestModeFallsAtTheLastMoment: a rule that is lowered to approve while the
+// provider is being read asks a person after all.
+func TestModeFallsAtTheLastMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, replication.HuaweiSDRS, replication.Auto)
+		_, stop := w.observe(w.store, func(step string) {
+			if step == "read" {
+				w.rules.mu.Lock()
+				w.rules.rule.Mode = replication.Approve
+				w.rules.mu.Unlock()
+				time.Sleep(5 * time.Second) // rounds go on meanwhile
+			}
+		})
+		wait(time.Minute)
+		stop()
+		if calls, _ := w.cloud.count(); calls != 0 || w.only().HeldBy != "approval" {
+			t.Errorf("%d calls, held by %q; want none, approval", calls, w.only().HeldBy)
+		}
+	})
+}
+
 func TestVetoWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, replication.HuaweiSDRS, replication.Auto)

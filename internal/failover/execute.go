@@ -23,6 +23,13 @@ func (c *Controller) execute(ctx context.Context, election int64, rec replicatio
 	if p.moved {
 		return c.alreadyMoved(ctx, election, rec, *p)
 	}
+	by, why, over := c.waitsForPerson(rec, p.decision, p.cluster) // the mode may have fallen since
+	switch {
+	case over:
+		return c.end(ctx, rec, replication.Aborted, why, true)
+	case by != "":
+		return c.hold(ctx, rec, p.decision, by, why)
+	}
 	return c.act(ctx, election, rec, *p)
 }
 
