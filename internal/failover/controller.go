@@ -82,6 +82,7 @@ type Controller struct {
 
 	// Only the goroutine of Round touches these.
 	election int64               // create-revision of the leader key held, 0: none
+	busy     map[string]bool     // incidents that were being driven when the store was read
 	seen     map[string]sighting // incident → foreign holder first seen
 	lastTick time.Time
 	toldAt   map[string]time.Time
@@ -176,6 +177,7 @@ func (c *Controller) meet(ctx context.Context, eval Evaluation) (replication.Clu
 	if err != nil {
 		return replication.Cluster{}, false, err
 	}
+	c.busy = c.runningNow()
 	cluster, err := c.o.Store.Read(ctx)
 	if err != nil {
 		return replication.Cluster{}, false, fmt.Errorf("reading the coordination store: %w", err)

@@ -26,7 +26,9 @@ func (c *Controller) driveAll(ctx context.Context, eval Evaluation, cluster repl
 }
 
 func (c *Controller) drive(ctx context.Context, eval Evaluation, cluster replication.Cluster, rec replication.IncidentRecord) error {
-	if c.isRunning(rec.ID) || c.o.Now().Before(c.retryAt(rec.ID)) {
+	// One whose steps ended since the store was read is not as it was read: it
+	// may have ended. The next round sees it as it is.
+	if c.isRunning(rec.ID) || c.busy[rec.ID] || c.o.Now().Before(c.retryAt(rec.ID)) {
 		return nil
 	}
 	if rec.Holder.LeaderRev != c.election {
@@ -203,6 +205,17 @@ func (c *Controller) isRunning(id string) bool {
 	defer c.mu.Unlock()
 	_, ok := c.running[id]
 	return ok
+}
+
+// runningNow are the incidents whose steps run now.
+func (c *Controller) runningNow() map[string]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make(map[string]bool, len(c.running))
+	for id := range c.running {
+		out[id] = true
+	}
+	return out
 }
 
 // runner drives one incident outside the round, under one election.

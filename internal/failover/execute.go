@@ -347,6 +347,9 @@ func (c *Controller) resume(ctx context.Context, election int64, rec replication
 		if err != nil {
 			return err
 		}
+		if rec.Phase != replication.Verifying {
+			return nil // its outcome was written after all, and it went on from there
+		}
 	}
 	return c.verify(ctx, election, rec)
 }

@@ -157,6 +157,7 @@ type world struct {
 	rules *rules
 	facts []failover.Fact
 	mu    sync.Mutex
+	log   *slog.Logger
 }
 
 func newWorld(t *testing.T, provider replication.Provider, mode replication.Mode) *world {
@@ -173,7 +174,7 @@ func newWorld(t *testing.T, provider replication.Provider, mode replication.Mode
 		MaxConcurrent: 20, MaxFailures: 3, ExecutionTimeout: 10 * time.Minute, ApprovalTimeout: time.Hour, Approvals: 1,
 	}
 	return &world{
-		t: t, cloud: c, store: quorumtest.New(time.Now, "obs-w", "witness"),
+		t: t, cloud: c, store: quorumtest.New(time.Now, "obs-w", "witness"), log: discard,
 		rules: &rules{rule: rule, cloud: c, observer: "obs-w", site: "witness", verdict: replication.Go, lost: time.Now()},
 	}
 }
@@ -181,10 +182,16 @@ func newWorld(t *testing.T, provider replication.Provider, mode replication.Mode
 // observe runs an observer until the test ends or stop is called. at may end
 // or pause it at a named step.
 func (w *world) observe(store *quorumtest.Store, at func(step string)) (c *failover.Controller, stop func()) {
+	return w.observeOn(store, store, at)
+}
+
+// observeOn reads and writes incidents through another store than the one that
+// the session is with.
+func (w *world) observeOn(incidents failover.Store, store *quorumtest.Store, at func(step string)) (c *failover.Controller, stop func()) {
 	o := failover.Options{
-		Observer: "obs-w", Site: "witness", Store: store, Session: store, Upkeep: store, Rules: w.rules, Reader: w.cloud, Senders: w.cloud,
+		Observer: "obs-w", Site: "witness", Store: incidents, Session: store, Upkeep: store, Rules: w.rules, Reader: w.cloud, Senders: w.cloud,
 		CanAct: func(string) bool { return true }, AcceptSingle: true, LeaseTTL: quorumtest.LeaseTTL, TrackInterval: time.Second,
-		Now: time.Now, Logger: discard, At: at,
+		Now: time.Now, Logger: w.log, At: at,
 		Told: func(f failover.Fact) { w.mu.Lock(); defer w.mu.Unlock(); w.facts = append(w.facts, f) },
 	}
 	if w.rules.rule.Mode == replication.DryRun {
