@@ -21,7 +21,8 @@ type metrics struct {
 	failures    *prometheus.CounterVec
 
 	mu     sync.Mutex
-	reason string // why the last round decided nothing, "" when it did
+	reason string    // why the last round decided nothing, "" when it did
+	saidAt time.Time // when that was logged last
 }
 
 func newMetrics() *metrics {
@@ -95,13 +96,17 @@ func (m *metrics) forget(rule string) {
 	m.failures.DeleteLabelValues(rule)
 }
 
-// roundFailed notes why nothing was decided; true when that is news.
-func (m *metrics) roundFailed(why string) bool {
+// roundFailed notes why nothing was decided; true when that is news, or has been
+// said long ago.
+func (m *metrics) roundFailed(why string, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	news := m.reason != why
+	tell := m.reason != why || now.Sub(m.saidAt) >= time.Minute
 	m.reason = why
-	return news
+	if tell {
+		m.saidAt = now
+	}
+	return tell
 }
 
 func (m *metrics) roundDone() {

@@ -16,31 +16,60 @@ type operator struct{ app *App }
 
 // Approve says yes to an incident that waits for a person.
 func (o operator) Approve(ctx context.Context, id, who, reason string) error {
-	return o.done(o.app.store.Approve(ctx, id, replication.Approval{Who: who, Reason: reason, At: o.app.o.Now().UTC()}))
+	return o.done(o.app.store.Approve(ctx, id, replication.Approval{
+		Who: who, Reason: reason, At: o.app.o.Now().UTC(), Clock: replication.Duration(o.app.controller.State().Cluster.Clock),
+	}))
 }
 
-// Abort asks that an incident which has sent nothing be ended.
+// Abort asks that an incident which has sent nothing be ended, or that the wait
+// for a provider's proof be, once nothing sent can arrive any more.
 func (o operator) Abort(ctx context.Context, id, who, reason string) error {
-	return o.done(o.app.store.Abort(ctx, id, who, reason))
+	cluster, err := o.app.store.Read(ctx)
+	if err != nil {
+		return fmt.Errorf("aborting incident %q: %w", id, err)
+	}
+	rec := cluster.Incidents[id]
+	if rec.Phase != replication.Verifying {
+		return o.done(o.app.store.Abort(ctx, id, who, reason))
+	}
+	if err := o.app.quietSince(rec.Incident); err != nil {
+		return fmt.Errorf("already sent: %w", err)
+	}
+	return o.done(o.app.store.GiveUp(ctx, id, who, reason))
 }
 
-// Ack releases what an ended incident has latched. One that ended ambiguous
-// cannot be acknowledged before its last call can no longer arrive.
+// Ack releases what an ended incident has latched, not before a call of unknown
+// outcome can no longer arrive.
 func (o operator) Ack(ctx context.Context, id, who, reason string) error {
 	cluster, err := o.app.store.Read(ctx)
 	if err != nil {
-		return fmt.Errorf("acknowledging incident %q: %w", id, err)
+		return fmt.Errorf("acknowledging %q: %w", id, err)
 	}
 	rec, ok := cluster.Incidents[id]
-	if !ok {
-		return fmt.Errorf("incident %q: %w", id, web.ErrNotFound)
+	if !ok { // a latch that no incident made is named by its group
+		g, err := named(o.app.collector.Snapshot(), "", id)
+		if err != nil {
+			return fmt.Errorf("%q is neither an incident nor one group: %w", id, err)
+		}
+		return o.done(o.app.store.Ack(ctx, g.Key, "", who, reason))
 	}
-	if call := rec.LastCall(); rec.Phase == replication.Ambiguous && call != nil {
-		if until := call.StartedAt.Add(o.app.quiet()); o.app.o.Now().Before(until) {
-			return fmt.Errorf("%w: the last call may still arrive at the provider until %s; look at the group then, and acknowledge", web.ErrRefused, until.UTC().Format(time.RFC3339))
+	if err := o.app.quietSince(rec.Incident); err != nil {
+		return err
+	}
+	return o.done(o.app.store.Ack(ctx, rec.Key(), id, who, reason))
+}
+
+// quietSince refuses while a call of the incident that has no certain answer may
+// still arrive at the provider.
+func (a *App) quietSince(i replication.Incident) error {
+	for _, call := range i.Calls {
+		until := call.StartedAt.Add(a.quiet())
+		open := call.Outcome == replication.Uncertain || call.Outcome == replication.OutcomeNone || i.Phase == replication.Verifying
+		if open && a.o.Now().Before(until) {
+			return fmt.Errorf("%w: the call may still arrive at the provider until %s; look at the group then", web.ErrRefused, until.UTC().Format(time.RFC3339))
 		}
 	}
-	return o.done(o.app.store.Ack(ctx, rec.Key(), who, reason))
+	return nil
 }
 
 // quiet is how long after its signing a request is believed to be dead.

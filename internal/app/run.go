@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/drwatch/drwatch/internal/config"
 )
 
 // Run runs the daemon until ctx ends, then stops in order: nothing new is
@@ -100,7 +103,7 @@ func (a *App) untilDue(began time.Time) time.Duration {
 
 // reportRound logs a round that decided nothing, once for each new reason.
 func (a *App) reportRound(err error) {
-	if a.metrics.roundFailed(err.Error()) {
+	if a.metrics.roundFailed(err.Error(), a.o.Now()) {
 		level := slog.LevelWarn
 		if a.o.Now().Sub(a.started) < startingUp {
 			level = slog.LevelInfo
@@ -145,7 +148,7 @@ func (a *App) reload() error {
 	if err != nil {
 		return err
 	}
-	if err := old.fixed(next); err != nil {
+	if err := errors.Join(old.fixed(next), a.stillNeeded(next)); err != nil {
 		return err
 	}
 	cl, err := newClouds(next.config, &a.o, a.meter)
@@ -173,6 +176,19 @@ func (a *App) reload() error {
 	}
 	next.warn(a.o.Logger)
 	return nil
+}
+
+// stillNeeded refuses to drop an account while an incident of it is under way:
+// nothing could be read or proven any more.
+func (a *App) stillNeeded(next *loaded) error {
+	var errs []error
+	for _, rec := range a.controller.State().Cluster.Incidents {
+		stays := slices.ContainsFunc(next.config.Accounts, func(acc config.Account) bool { return acc.Name == rec.Account && acc.Provider == rec.Provider })
+		if !rec.Phase.Ended() && !stays {
+			errs = append(errs, fmt.Errorf("account %s: incident %s of group %s is under way; keep the account until that has ended", rec.Account, rec.ID, rec.Name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // lockFolder makes the folder and holds it for this process alone: two daemons

@@ -94,8 +94,15 @@ func (s *samples) rules(state failover.State) {
 // guards are told only while the trigger is true: what would block a failover
 // that nobody asks for is in explain.
 func (s *samples) guards(state failover.State, r failover.RuleView, t failover.Target, where []string) {
+	if t.State == "" {
+		return
+	}
+	if state.ClusterErr != "" {
+		s.add("drwatch_guard_blocked", 1, append(slices.Clone(where), "store")...)
+		return
+	}
 	d, ok := decisionOn(state, r.Rule.Name, t.Group.Key)
-	if !ok || t.State == "" {
+	if !ok {
 		return
 	}
 	seen := map[string]bool{}

@@ -30,7 +30,7 @@ func (a *App) Status() api.Status {
 	if state.Cluster.Leader != nil {
 		s.Leader = state.Cluster.Leader.Observer
 	}
-	s.NotReady = a.notReady(store.Joined, snap)
+	s.NotReady = a.notReady(store.Joined, state.ClusterErr, snap)
 	s.Ready = len(s.NotReady) == 0
 	for _, acc := range snap.Accounts {
 		s.Accounts = append(s.Accounts, api.Account{Name: acc.Name, Provider: acc.Provider, Up: acc.Up, Groups: acc.Groups, LastSuccess: utc(acc.LastSuccess), Error: acc.Error})
@@ -59,10 +59,13 @@ func fitnessOf(e failover.Evaluation) []replication.Condition {
 	return out
 }
 
-func (a *App) notReady(joined bool, snap *collector.Snapshot) []string {
+func (a *App) notReady(joined bool, clusterErr string, snap *collector.Snapshot) []string {
 	var why []string
-	if !joined {
+	switch {
+	case !joined:
 		why = append(why, "the coordination store has not been joined")
+	case clusterErr != "":
+		why = append(why, "the coordination store does not answer: "+clusterErr)
 	}
 	for _, acc := range snap.Accounts {
 		if !acc.Tried {

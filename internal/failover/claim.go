@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -69,10 +71,10 @@ func (c *Controller) newClaim(r Rule, t Target, d Decision, cluster replication.
 	g := t.Group
 	inc := replication.Incident{
 		ID: incidentID(now, r.Name, g.Key, cluster.Revision), Rule: r.Name, RuleHash: r.Hash,
-		Account: g.Account, Provider: g.Key.Provider, Group: g.Key.ID, Name: g.Name,
+		Account: g.Account, Provider: g.Key.Provider, Group: g.Key.ID, Name: cutName(g.Name),
 		Action: r.Action, Mode: d.Mode, Phase: replication.Open, OpenedAt: now.UTC(), OpenedClock: replication.Duration(cluster.Clock),
-		RPOSeconds: secondsOf(d.RPO), Trigger: replication.Trigger{Expr: r.Expr, Value: t.Value, Since: t.Since.UTC()},
-		Votes: d.Counted, Guards: d.Conditions, Calls: []replication.Call{}, Approvals: []replication.Approval{},
+		RPOSeconds: secondsOf(d.RPO), Trigger: replication.Trigger{Expr: r.Expr, Value: finite(t.Value), Since: t.Since.UTC()},
+		Votes: storable(d.Counted), Guards: d.Conditions, Calls: []replication.Call{}, Approvals: []replication.Approval{},
 		Slot: -1, Plan: newPlan(r, t, d),
 	}
 	loss := cluster.Losses[t.ActiveSite]
@@ -84,8 +86,8 @@ func (c *Controller) newClaim(r Rule, t Target, d Decision, cluster replication.
 		GroupRev: cluster.Groups[g.Key].Rev, Votes: d.Counted, LossRev: loss.Rev, Loss: loss,
 		Entry: replication.Entry{
 			At: now.UTC(), Observer: c.o.Observer, Event: "claimed", Phase: replication.Open,
-			Text: fmt.Sprintf("rule %s claims %s (%s): %s to %s, mode %s, %s", r.Name, g.Name, g.Key, t.ActiveSite, t.TargetSite, d.Mode, votersText(d.Counted)),
-			Data: map[string]any{"revision": cluster.Revision, "guards": d.Conditions, "votes": d.Counted},
+			Text: fmt.Sprintf("rule %s claims %s (%s): %s to %s, mode %s, %s", r.Name, cutName(g.Name), g.Key, t.ActiveSite, t.TargetSite, d.Mode, votersText(d.Counted)),
+			Data: map[string]any{"revision": cluster.Revision, "guards": d.Conditions, "votes": storable(d.Counted)},
 		},
 	}
 }
@@ -122,4 +124,34 @@ func secondsOf(d *time.Duration) *float64 {
 	}
 	s := d.Round(time.Millisecond).Seconds()
 	return &s
+}
+
+// storable is votes whose values JSON can hold: an infinite trigger is true all
+// the same.
+func storable(votes []replication.Vote) []replication.Vote {
+	out := slices.Clone(votes)
+	for i := range out {
+		out[i].Value = finite(out[i].Value)
+	}
+	return out
+}
+
+func finite(v float64) float64 {
+	switch {
+	case math.IsNaN(v):
+		return 0
+	case math.IsInf(v, 0):
+		return math.Copysign(math.MaxFloat64, v)
+	}
+	return v
+}
+
+// maxName is how much of a group's name an incident keeps.
+const maxName = 256
+
+func cutName(name string) string {
+	if r := []rune(name); len(r) > maxName {
+		return string(r[:maxName-1]) + "…"
+	}
+	return name
 }

@@ -85,7 +85,7 @@ func directionConditions(s Snapshot) []replication.Condition {
 	}
 	active := replication.Condition{Name: "active_site_lost", Value: orUnknown(t.ActiveSite), Threshold: orUnknown(lost), OK: t.ActiveSite != "" && t.ActiveSite == lost}
 	known := replication.Condition{Name: "target_site_known", Value: orUnknown(t.TargetSite), Threshold: "a site that the configuration names", OK: t.TargetSite != "" && t.TargetSite != t.ActiveSite}
-	cs := []replication.Condition{active, known, targetUpCondition(s)}
+	cs := []replication.Condition{active, known, targetUpCondition(s), movedCondition(s)}
 	if t.Group.Key.Provider == replication.HuaweiDWS {
 		base := s.Cluster.Groups[t.Group.Key].Baseline
 		cs = append(cs, replication.Condition{Name: "baseline", Value: orUnknown(t.Group.Baseline), Threshold: "as recorded while all was well: " + orUnknown(base), OK: base != "" && base == t.Group.Baseline})
@@ -96,6 +96,22 @@ func directionConditions(s Snapshot) []replication.Condition {
 		cs = append(cs, replication.Condition{Name: "direction", Value: fmt.Sprintf("%s to %s", t.Group.Active, t.Group.Standby()), Threshold: fmt.Sprintf("%s to %s", p.From, p.To), OK: same})
 	}
 	return cs
+}
+
+// movedCondition: a move that nobody has taken down yet starts a cool-down
+// first. A poll from before the last failover is no news.
+func movedCondition(s Snapshot) replication.Condition {
+	rec, g := s.Cluster.Groups[s.Target.Group.Key], s.Target.Group
+	c := replication.Condition{Name: "moves_recorded", Value: "yes", Threshold: "every move of production is taken down", OK: true}
+	if unrecordedMove(rec, g) {
+		c.OK, c.Value = false, fmt.Sprintf("production moved from %s to %s just now", rec.Active, g.Active)
+	}
+	return c
+}
+
+func unrecordedMove(rec replication.GroupRecord, g replication.Group) bool {
+	old := rec.LastAction != nil && !g.ReadAt.After(rec.LastAction.At)
+	return !old && !rec.Active.IsZero() && !g.Active.IsZero() && rec.Active != g.Active
 }
 
 func targetUpCondition(s Snapshot) replication.Condition {

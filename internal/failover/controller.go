@@ -153,7 +153,11 @@ func (c *Controller) Round(ctx context.Context) error {
 	})
 	if err != nil {
 		c.publish(func(s *State) { s.Decisions = nil })
+		c.tellEach(eval, c.State().Cluster, func(RuleView, Target) []string { return []string{err.Error()} })
 		return err
+	}
+	if leads {
+		c.remember(ctx, eval, cluster)
 	}
 	decisions := c.decideAll(eval, cluster)
 	c.publish(func(s *State) { s.Decisions = decisions })

@@ -119,6 +119,9 @@ func lostAt(s Snapshot) time.Time {
 // loss.
 func rpo(s Snapshot, lost time.Time) *time.Duration {
 	g := s.Target.Group
+	if fromTheFuture(g) {
+		return nil
+	}
 	if g.LastSync.IsZero() {
 		if g.Lag == nil {
 			return nil
@@ -131,6 +134,19 @@ func rpo(s Snapshot, lost time.Time) *time.Duration {
 	}
 	lag := max(lost.Sub(g.LastSync), 0)
 	return &lag
+}
+
+// futureSlack is how far the clocks of a provider's parts may lie apart.
+const futureSlack = 5 * time.Second
+
+// fromTheFuture tells that the last synchronisation is later than the read that
+// told of it: a wrong clock or time zone, which says nothing about the loss.
+func fromTheFuture(g replication.Group) bool {
+	read := g.ReadAt
+	if g.ProviderTime.After(read) {
+		read = g.ProviderTime
+	}
+	return g.LastSync.After(read.Add(futureSlack))
 }
 
 // countedVotes are the go votes that add up: of beating observers, under this

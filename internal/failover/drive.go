@@ -77,6 +77,12 @@ func (c *Controller) driveWaiting(ctx context.Context, eval Evaluation, cluster 
 		return c.end(ctx, rec, replication.Aborted, fmt.Sprintf("aborted by %s: %s", rec.Abort.Who, rec.Abort.Reason), true)
 	}
 	r, t, ok := find(eval, rec.Rule, rec.Key())
+	if g, known := groupOf(eval, rec.Key()); known && moved(rec, g) {
+		c.start(ctx, rec, c.execute) // it has only to be proven: nothing is sent
+		return nil
+	} else if !known && ruleAsClaimed(eval, rec) {
+		return c.holdFor(ctx, rec, "group_not_read", "no poll has shown the group since the start")
+	}
 	if why := c.gone(eval, rec, r.Rule, ok); why != "" {
 		return c.end(ctx, rec, replication.Aborted, why, false)
 	}
@@ -100,6 +106,24 @@ func (c *Controller) driveWaiting(ctx context.Context, eval Evaluation, cluster 
 	return nil
 }
 
+func groupOf(eval Evaluation, key replication.GroupKey) (replication.Group, bool) {
+	for _, g := range eval.Groups {
+		if g.Key == key {
+			return g, true
+		}
+	}
+	return replication.Group{}, false
+}
+
+func ruleAsClaimed(eval Evaluation, rec replication.IncidentRecord) bool {
+	for _, v := range eval.Rules {
+		if v.Rule.Name == rec.Rule && v.Rule.Hash == rec.RuleHash {
+			return true
+		}
+	}
+	return false
+}
+
 // gone says why an incident that has sent nothing has lost its ground.
 func (c *Controller) gone(eval Evaluation, rec replication.IncidentRecord, r Rule, found bool) string {
 	if found && r.Hash == rec.RuleHash {
@@ -119,25 +143,39 @@ func (c *Controller) gone(eval Evaluation, rec replication.IncidentRecord, r Rul
 // waitsForPerson is the veto window and the approval; over means that the time
 // for an answer has passed. Both run on the cluster clock.
 func (c *Controller) waitsForPerson(rec replication.IncidentRecord, d Decision, cluster replication.Cluster) (by, why string, over bool) {
-	open := cluster.Clock - time.Duration(rec.OpenedClock)
 	switch d.Mode {
 	case replication.Approve:
-		need := max(rec.Plan.Approvals, 1)
-		if len(rec.Approvals) >= need {
+		need, have := max(rec.Plan.Approvals, 1), freshApprovals(rec, cluster.Clock)
+		if have >= need {
 			return "", "", false
 		}
 		limit := time.Duration(rec.Plan.ApprovalTimeout)
-		if limit > 0 && open >= limit {
+		if asked := time.Duration(rec.ApprovalClock); asked > 0 && limit > 0 && cluster.Clock-asked >= limit {
 			return "", fmt.Sprintf("nobody approved within %s", limit), true
 		}
-		return "approval", fmt.Sprintf("%d of %d approvals; answer with `drwatch approve %s` or `drwatch abort %s`", len(rec.Approvals), need, rec.ID, rec.ID), false
+		return heldByApproval, fmt.Sprintf("%d of %d approvals; answer with `drwatch approve %s` or `drwatch abort %s`", have, need, rec.ID, rec.ID), false
 	case replication.Auto:
+		open := cluster.Clock - time.Duration(rec.OpenedClock)
 		if window := time.Duration(rec.Plan.VetoWindow); open < window {
 			return "veto_window", fmt.Sprintf("a person may still `drwatch abort %s` within %s", rec.ID, window), false
 		}
 	case replication.DryRun: // a rehearsal asks nobody
 	}
 	return "", "", false
+}
+
+const heldByApproval = "approval"
+
+// freshApprovals counts the approvals that are not older than the time a person
+// has for one: what was approved in the morning is not done at night.
+func freshApprovals(rec replication.IncidentRecord, clock time.Duration) int {
+	n, limit := 0, time.Duration(rec.Plan.ApprovalTimeout)
+	for _, a := range rec.Approvals {
+		if limit <= 0 || clock-time.Duration(a.Clock) < limit {
+			n++
+		}
+	}
+	return n
 }
 
 func describe(cs []replication.Condition) string {
@@ -158,6 +196,9 @@ func (c *Controller) hold(ctx context.Context, rec replication.IncidentRecord, d
 	}
 	inc := rec.Incident
 	inc.Phase, inc.HeldBy, inc.Mode, inc.Guards = replication.Held, by, d.Mode, d.Conditions
+	if by == heldByApproval && inc.ApprovalClock == 0 {
+		inc.ApprovalClock = replication.Duration(max(c.State().Cluster.Clock, time.Nanosecond))
+	}
 	_, err := c.write(ctx, rec, replication.Write{Incident: inc}, "held", "held by "+by+": "+why)
 	return err
 }

@@ -289,6 +289,7 @@ func (c *Controller) afterCall(cluster replication.Cluster, rec replication.Inci
 		}
 		c.backOff(rec.ID)
 		inc.Phase, inc.HeldBy = replication.Held, string(sent.Outcome)
+		return replication.Write{Incident: inc, FreeSlot: inc.Slot >= 0}, text
 	case replication.Rejected:
 		return c.ending(cluster, inc, replication.Failed, "the provider refused: "+call.Error), text
 	default:

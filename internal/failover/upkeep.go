@@ -2,6 +2,7 @@ package failover
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -26,7 +27,6 @@ func (c *Controller) upkeep(ctx context.Context, eval Evaluation, cluster replic
 		}
 		c.lastTick = now
 	}
-	c.remember(ctx, eval, cluster)
 	c.endEpisodes(ctx, eval, cluster)
 	c.closeLosses(ctx, eval, cluster)
 	for id, s := range c.seen {
@@ -44,7 +44,9 @@ func (c *Controller) upkeep(ctx context.Context, eval Evaluation, cluster replic
 }
 
 // remember keeps where each group's production is. A change that no incident of
-// ours made counts as a failover all the same: the cool-down runs from it.
+// ours made counts as a failover all the same: the cool-down runs from it. DWS
+// cluster ids and roles are taken down once, while all is well; when they are
+// later others, the group is latched until a person has looked.
 func (c *Controller) remember(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
 	if len(eval.Rules) == 0 {
 		return
@@ -52,30 +54,43 @@ func (c *Controller) remember(ctx context.Context, eval Evaluation, cluster repl
 	put := 0
 	for _, g := range eval.Groups {
 		rec := cluster.Groups[g.Key]
-		// The cluster ids and roles are only believed while all is well.
-		settled := g.Baseline == rec.Baseline || g.State != replication.Replicating
-		known := rec.Active == g.Active && settled
-		old := rec.LastAction != nil && !g.ReadAt.After(rec.LastAction.At) // a poll from before our own failover
-		if g.Active.IsZero() || known || old || rec.OpenIncident != "" {
+		if g.Active.IsZero() || rec.OpenIncident != "" || !c.amend(&rec, g, cluster) {
 			continue
 		}
 		if put++; put > maxRemembersARound {
 			c.nudge()
 			return
 		}
-		if !rec.Active.IsZero() && rec.Active != g.Active {
-			c.o.Logger.Warn("production of a group moved without an incident of ours", "group", g.Name, "from", rec.Active.String(), "to", g.Active.String())
-			rec.LastAction = &replication.LastAction{Action: replication.Failover, At: c.o.Now().UTC(), Clock: cluster.Clock}
-		}
-		rec.Active = g.Active
-		if !settled {
-			rec.Baseline = g.Baseline
-		}
 		if err := c.o.Upkeep.PutGroup(ctx, g.Key, rec); err != nil {
 			c.o.Logger.Warn("group not remembered, tried again next round", "group", g.Key.String(), "err", err)
 			return
 		}
 	}
+}
+
+// amend brings a group's record up to date and tells whether it changed.
+func (c *Controller) amend(rec *replication.GroupRecord, g replication.Group, cluster replication.Cluster) bool {
+	changed := false
+	if unrecordedMove(*rec, g) {
+		c.o.Logger.Warn("production of a group moved without an incident of ours", "group", g.Name, "from", rec.Active.String(), "to", g.Active.String())
+		rec.LastAction = &replication.LastAction{Action: replication.Failover, At: c.o.Now().UTC(), Clock: cluster.Clock}
+		rec.Active, changed = g.Active, true
+	}
+	if rec.Active.IsZero() {
+		rec.Active, changed = g.Active, true
+	}
+	if g.Baseline == rec.Baseline || g.State != replication.Replicating {
+		return changed
+	}
+	if rec.Baseline == "" {
+		rec.Baseline = g.Baseline
+		return true
+	}
+	if rec.Latch == nil {
+		rec.Latch = &replication.Latch{At: c.o.Now().UTC(), Why: fmt.Sprintf("clusters and roles are %q, recorded were %q: somebody has switched over", g.Baseline, rec.Baseline)}
+		return true
+	}
+	return changed
 }
 
 // endEpisodes forgets that a rule has had its say once its trigger was untrue
@@ -128,30 +143,44 @@ func lossOpen(cluster replication.Cluster, site string) bool {
 // tellBlocked tells, again and again, of a trigger that has been true for its
 // whole `for` and a minute more with nothing executing (invariant 30).
 func (c *Controller) tellBlocked(eval Evaluation, ds []Decision, cluster replication.Cluster) {
-	now := c.o.Now()
-	for _, d := range ds {
-		r, t, ok := find(eval, d.Rule, d.Group)
-		key := replication.EpisodeKey(d.Rule, d.Group)
-		if !ok || t.State != "firing" || now.Sub(t.Since) < r.Rule.For+tellAfter || executing(cluster, d.Group) {
-			delete(c.toldAt, key)
-			continue
-		}
-		again := tellAfter
-		if _, said := cluster.Episodes[key]; said {
-			again = tellSettled
-		}
-		if last, told := c.toldAt[key]; told && now.Sub(last) < again {
-			continue
-		}
-		c.toldAt[key] = now
+	c.tellEach(eval, cluster, func(r RuleView, t Target) []string {
 		var why []string
-		for _, b := range d.Blocking() {
-			why = append(why, b.String())
+		for _, d := range ds {
+			if d.Rule != r.Rule.Name || d.Group != t.Group.Key {
+				continue
+			}
+			for _, b := range d.Blocking() {
+				why = append(why, b.String())
+			}
 		}
-		if rec, open := openIncident(cluster, d.Rule, d.Group); open {
+		if rec, open := openIncident(cluster, r.Rule.Name, t.Group.Key); open {
 			why = append(why, "incident "+rec.ID+" is held by "+rec.HeldBy)
 		}
-		c.o.Logger.Warn("the trigger is true and nothing is executing", "rule", d.Rule, "group", t.Group.Name, "since", t.Since, "why", strings.Join(why, "; "))
+		return why
+	})
+}
+
+// tellEach tells of each target whose trigger is true for long enough, with the
+// reasons that why gives.
+func (c *Controller) tellEach(eval Evaluation, cluster replication.Cluster, why func(RuleView, Target) []string) {
+	now := c.o.Now()
+	for _, r := range eval.Rules {
+		for _, t := range r.Targets {
+			key := replication.EpisodeKey(r.Rule.Name, t.Group.Key)
+			if t.State != "firing" || now.Sub(t.Since) < r.Rule.For+tellAfter || executing(cluster, t.Group.Key) {
+				delete(c.toldAt, key)
+				continue
+			}
+			again := tellAfter
+			if _, said := cluster.Episodes[key]; said {
+				again = tellSettled
+			}
+			if last, told := c.toldAt[key]; told && now.Sub(last) < again {
+				continue
+			}
+			c.toldAt[key] = now
+			c.o.Logger.Warn("the trigger is true and nothing is executing", "rule", r.Rule.Name, "group", t.Group.Name, "since", t.Since, "why", strings.Join(why(r, t), "; "))
+		}
 	}
 }
 

@@ -30,12 +30,17 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 		} else if p.Group.Key == rec.Key() {
 			w.look(rec, p)
 			v := c.judge(rec, p, w)
-			if v.again {
+			switch {
+			case v.again:
 				return c.sendAgain(ctx, election, rec)
-			}
-			if v.phase != "" {
+			case v.phase == replication.Aborted:
+				return c.end(ctx, rec, v.phase, v.why, false)
+			case v.phase != "":
 				return c.proven(ctx, rec, v)
 			}
+		}
+		if given := c.givenUp(rec); given != nil {
+			return c.proven(ctx, *given, verdict{phase: replication.Ambiguous, why: fmt.Sprintf("%s ended the wait for a proof: %s", given.Abort.Who, given.Abort.Reason)})
 		}
 		if c.o.Now().Sub(w.told) >= wordEvery {
 			w.told = c.o.Now()
@@ -45,6 +50,16 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 			return err
 		}
 	}
+}
+
+// givenUp is the incident as the last round saw it, when a person has ended the
+// wait for its proof.
+func (c *Controller) givenUp(rec replication.IncidentRecord) *replication.IncidentRecord {
+	now, ok := c.State().Cluster.Incidents[rec.ID]
+	if !ok || now.Abort == nil || now.Token != rec.Token || now.Phase != replication.Verifying {
+		return nil
+	}
+	return &now
 }
 
 // pause waits, or ends early with the context.
@@ -98,13 +113,18 @@ func (c *Controller) judge(rec replication.IncidentRecord, p Progress, w watch) 
 	if moved(rec, p.Group) && (p.Group.State == replication.FailedOver || p.JobDone || !p.JobFailed) {
 		return verdict{phase: replication.Succeeded, why: fmt.Sprintf("%s is at %s (%s)", rec.Name, p.Group.Active, p.Group.RawStatus)}
 	}
-	if call == nil {
+	if call == nil { // nothing was sent: the group had been moved already
+		if p.Group.Active == rec.Plan.From && p.Group.State != replication.Switching {
+			return verdict{phase: replication.Aborted, why: fmt.Sprintf("%s is back at %s without a call of ours", rec.Name, p.Group.Active)}
+		}
 		return verdict{}
 	}
 	if p.JobFailed {
 		return verdict{phase: replication.Failed, why: "the provider's job failed: " + p.Detail}
 	}
-	if p.Group.State == replication.Errored && p.Group.RawStatus != call.ExpectedStatus {
+	// Only a status that a failed failover alone leaves behind is a failure. Any
+	// other error may be the very outage, while the call is still under way.
+	if p.Group.FailoverFailed && p.Group.RawStatus != call.ExpectedStatus {
 		return verdict{phase: replication.Failed, why: fmt.Sprintf("the group is in %s: %s", p.Group.RawStatus, p.Detail)}
 	}
 	if call.Outcome == replication.Uncertain {
@@ -114,19 +134,21 @@ func (c *Controller) judge(rec replication.IncidentRecord, p Progress, w watch) 
 }
 
 // judgeUncertain: did a call happen of which no answer came? Until a signed
-// request can no longer arrive, by the provider's own clock, nothing is proven
-// by an unchanged state.
+// request can no longer arrive, by the provider's own clock, a state that shows
+// no move proves nothing.
 func (c *Controller) judgeUncertain(rec replication.IncidentRecord, call replication.Call, p Progress, w watch) verdict {
-	if !w.unchanged || w.reads < 2 {
+	quiet := call.StartedAt.Add(c.o.SignatureLife + c.o.Settle)
+	if w.reads < 2 || p.Group.ProviderTime.IsZero() || !p.Group.ProviderTime.After(quiet) {
 		return verdict{}
 	}
-	quiet := call.StartedAt.Add(c.o.SignatureLife + c.o.Settle)
-	if p.Group.ProviderTime.IsZero() || !p.Group.ProviderTime.After(quiet) {
-		return verdict{}
+	if p.Group.State == replication.Switching || p.Group.State == replication.Changing {
+		return verdict{} // something is under way: its end will tell
 	}
 	switch {
 	case rec.Provider == replication.HuaweiDWS:
 		return verdict{phase: replication.Ambiguous, why: "the outcome of the call is unknown and nothing proves it; a second call could swap the roles back, so none is sent"}
+	case !w.unchanged:
+		return verdict{phase: replication.Ambiguous, why: "the outcome of the call is unknown; the group has changed since without moving, so nothing proves that the call did not happen"}
 	case uncertainCalls(rec) > 1:
 		return verdict{phase: replication.Ambiguous, why: "two calls without a known outcome, and the provider shows no change"}
 	}
@@ -148,6 +170,7 @@ func uncertainCalls(rec replication.IncidentRecord) int {
 func (c *Controller) sendAgain(ctx context.Context, election int64, rec replication.IncidentRecord) error {
 	inc := rec.Incident
 	inc.Phase, inc.HeldBy = replication.Held, "send_again"
+	inc.ExecutedClock = replication.Duration(c.State().Cluster.Clock) // the wait does not count against execution_timeout
 	rec, err := c.write(ctx, rec, replication.Write{Incident: inc}, "not_happened",
 		"the call did not happen: the group is unchanged at every read and the request can no longer arrive; it is sent once more")
 	if err != nil {

@@ -50,7 +50,7 @@ func throttled(*cloud) failover.Sent {
 }
 
 func breaks(c *cloud) failover.Sent {
-	c.group.State, c.group.RawStatus = replication.Errored, "error-failing-over"
+	c.group.State, c.group.RawStatus, c.group.FailoverFailed = replication.Errored, "error-failing-over", true
 	return failover.Sent{Outcome: replication.Accepted, Status: 200, JobID: "j1"}
 }
 
@@ -116,6 +116,14 @@ type rules struct {
 	verdict  replication.Verdict
 	untrue   time.Time // since when the trigger is untrue
 	lost     time.Time
+	value    float64 // of the trigger
+	hidden   bool    // no poll shows the group
+}
+
+func (r *rules) hide(hidden bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hidden = hidden
 }
 
 func (r *rules) Evaluate(ctx context.Context) (failover.Evaluation, error) {
@@ -126,13 +134,17 @@ func (r *rules) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 		g = r.cloud.group
 		g.ReadAt = time.Now()
 	}
-	t := failover.Target{Group: g, ActiveSite: "az-a", TargetSite: "az-b", LastGood: r.lost, Since: r.lost, State: "firing", Value: 1, ActionTimeout: time.Second}
+	t := failover.Target{Group: g, ActiveSite: "az-a", TargetSite: "az-b", LastGood: r.lost, Since: r.lost, State: "firing", Value: r.value, ActionTimeout: time.Second}
 	if g.Active == azB {
 		t.ActiveSite, t.TargetSite = "az-b", "az-a"
 	}
 	t.Vote = replication.Vote{Observer: r.observer, Site: r.site, Rule: r.rule.Name, RuleHash: r.rule.Hash, Group: g.Key, Verdict: r.verdict, Since: r.lost, Mode: r.rule.Mode, For: r.rule.For}
 	if !r.untrue.IsZero() {
 		t.State, t.UntrueFor = "", time.Since(r.untrue)
+	}
+	t.Vote.Value = r.value
+	if r.hidden {
+		return failover.Evaluation{At: time.Now(), Rules: []failover.RuleView{{Rule: r.rule}}}, nil
 	}
 	return failover.Evaluation{At: time.Now(), Rules: []failover.RuleView{{Rule: r.rule, Targets: []failover.Target{t}}}, Groups: []replication.Group{g}}, nil
 }
@@ -269,6 +281,16 @@ func (w *world) only() replication.IncidentRecord {
 		w.t.Fatalf("%d incidents, want one", len(all))
 	}
 	return all[0]
+}
+
+// clock is the cluster clock.
+func (w *world) clock() time.Duration {
+	w.t.Helper()
+	cluster, err := w.store.Read(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return cluster.Clock
 }
 
 func (w *world) record() replication.GroupRecord {

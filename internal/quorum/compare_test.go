@@ -353,17 +353,20 @@ func TestAckIsRefusedWhileAnIncidentIsUnderWay(t *testing.T) {
 	t.Parallel()
 	both(t, func(p *play) {
 		rec := p.claimed()
-		if err := p.Ack(p.Context(), group1, "alice", "hurry"); !errors.Is(err, quorum.ErrRefused) || !containsText(err, "i1 is under way") {
+		if err := p.Ack(p.Context(), group1, "i1", "alice", "hurry"); !errors.Is(err, quorum.ErrRefused) || !containsText(err, "i1 is under way") {
 			t.Errorf("got %v, want refused", err)
 		}
-		if err := p.Ack(p.Context(), group2, "alice", "why not"); !errors.Is(err, quorum.ErrNotFound) {
+		if err := p.Ack(p.Context(), group2, "", "alice", "why not"); !errors.Is(err, quorum.ErrNotFound) {
 			t.Errorf("got %v, want nothing to release", err)
 		}
 		w := p.ended(rec, replication.Failed)
 		w.Group.Latch, w.Episode = &replication.Latch{Incident: "i1", Why: "it failed"}, true
 		_, err := p.Write(p.Context(), w)
 		p.ok(err)
-		p.ok(p.Ack(p.Context(), group1, "alice", "looked"))
+		if err := p.Ack(p.Context(), group1, "i0", "alice", "the older one"); !errors.Is(err, quorum.ErrRefused) || !containsText(err, "latched by incident i1") {
+			t.Errorf("ack of another incident: %v; want refused, and which one to look at", err)
+		}
+		p.ok(p.Ack(p.Context(), group1, "i1", "alice", "looked"))
 		c := p.read()
 		if c.Groups[group1].Latch != nil || len(c.Episodes) != 0 {
 			t.Errorf("latch %v, episodes %v after the ack", c.Groups[group1].Latch, c.Episodes)

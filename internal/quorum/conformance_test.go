@@ -36,7 +36,7 @@ type coordinator interface {
 	Unfreeze(ctx context.Context, who, reason string) error
 	Abort(ctx context.Context, incident, who, reason string) error
 	Approve(ctx context.Context, incident string, a replication.Approval) error
-	Ack(ctx context.Context, g replication.GroupKey, who, reason string) error
+	Ack(ctx context.Context, g replication.GroupKey, incident, who, reason string) error
 	PutGroup(context.Context, replication.GroupKey, replication.GroupRecord) error
 	EndEpisode(ctx context.Context, rule string, g replication.GroupKey) error
 	CloseLoss(ctx context.Context, site string, rev int64) error
@@ -237,7 +237,7 @@ var histories = []struct {
 		p.ok(err)
 		_, err = p.Write(p.Context(), p.ended(rec, replication.Succeeded))
 		p.ok(err)
-		p.says("ack", p.Ack(p.Context(), group1, "alice", "done"))
+		p.says("ack", p.Ack(p.Context(), group1, rec.ID, "alice", "done"))
 	}},
 	{"a failover that fails", func(p *play) {
 		rec := p.claimed()
@@ -251,8 +251,8 @@ var histories = []struct {
 		c := claimOf(p.read(), "i2", group1)
 		_, err = p.Claim(p.Context(), c)
 		p.says("claim on a latched group", err)
-		p.ok(p.Ack(p.Context(), group1, "alice", "looked at it"))
-		p.says("second ack", p.Ack(p.Context(), group1, "alice", "again"))
+		p.ok(p.Ack(p.Context(), group1, rec.ID, "alice", "looked at it"))
+		p.says("second ack", p.Ack(p.Context(), group1, rec.ID, "alice", "again"))
 		p.ok(p.CloseLoss(p.Context(), "az-a", p.read().Losses["az-a"].Rev))
 	}},
 	{"persons", func(p *play) {
@@ -267,8 +267,8 @@ var histories = []struct {
 		p.ok(p.Abort(p.Context(), rec.ID, "carol", "no twice"))
 		p.says("approve after abort", p.Approve(p.Context(), rec.ID, replication.Approval{Who: "dave"}))
 		p.says("abort of nothing", p.Abort(p.Context(), "i9", "bob", "no"))
-		p.says("ack under way", p.Ack(p.Context(), group1, "bob", "no"))
-		p.says("ack of nothing", p.Ack(p.Context(), group2, "bob", "no"))
+		p.says("ack under way", p.Ack(p.Context(), group1, rec.ID, "bob", "no"))
+		p.says("ack of nothing", p.Ack(p.Context(), group2, "", "bob", "no"))
 	}},
 	{"take over", func(p *play) {
 		rec := p.claimed()

@@ -105,7 +105,10 @@ type Group struct {
 	State     State
 	Ready     []Condition // the provider's preconditions of a failover; all must hold (dossier §10.3)
 	Fault     string      // the provider's hint of a fault (fault_level, StatusMessage), "" when none
-	Baseline  string      // DWS: cluster ids and roles, to tell a swap; "" elsewhere
+	// FailoverFailed: the status is one that only a failed failover leaves behind.
+	// Any other error may be the outage itself.
+	FailoverFailed bool
+	Baseline       string // DWS: cluster ids and roles, to tell a swap; "" elsewhere
 
 	LastSync      time.Time      // last completed synchronisation, by the provider's clock
 	Lag           *time.Duration // replication lag at ReadAt, only where the provider tells it

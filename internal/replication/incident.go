@@ -104,6 +104,7 @@ type Approval struct {
 	Who    string    `json:"who"`
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
+	Clock  Duration  `json:"clock"` // the cluster clock then; an approval ages on it
 }
 
 // Plan is what an incident will do, fixed at the claim.
@@ -148,7 +149,8 @@ type Incident struct {
 	OpenedClock   Duration    `json:"opened_clock"`         // the cluster clock at the claim; windows of a person run on it
 	ExecutedAt    time.Time   `json:"executed_at,omitzero"` // the first intent
 	VerifiedAt    time.Time   `json:"verified_at,omitzero"`
-	ExecutedClock Duration    `json:"executed_clock"` // the cluster clock at the first intent; execution_timeout runs on it
+	ExecutedClock Duration    `json:"executed_clock"`          // the cluster clock at the first intent; execution_timeout runs on it
+	ApprovalClock Duration    `json:"approval_clock,omitzero"` // the cluster clock when it first waited for a person
 	EndedAt       time.Time   `json:"ended_at,omitzero"`
 	RPOSeconds    *float64    `json:"rpo_seconds"` // null when the provider tells none
 	RTOSeconds    *float64    `json:"rto_seconds"` // trigger true → verified

@@ -31,8 +31,10 @@ func local(r *http.Request) error {
 	if err != nil || !from.Addr().Unmap().IsLoopback() {
 		return fmt.Errorf("%w: calls that change something are taken from this machine only", errForbidden)
 	}
-	if r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
-		return fmt.Errorf("%w: this call came through a proxy, so its real sender is not known", errForbidden)
+	for name := range r.Header {
+		if strings.HasPrefix(name, "X-Forwarded-") || name == "Forwarded" || name == "Via" || name == "X-Real-Ip" {
+			return fmt.Errorf("%w: this call came through a proxy, so its real sender is not known", errForbidden)
+		}
 	}
 	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
 		return fmt.Errorf("%w: calls that change something are not taken from web pages; use the drwatch command", errForbidden)

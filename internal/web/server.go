@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/api"
@@ -147,7 +148,7 @@ func readReason(w http.ResponseWriter, r *http.Request) (api.Reason, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return why, badRequest("the body must be one JSON object")
 	}
-	if why.Reason == "" {
+	if strings.TrimSpace(why.Reason) == "" {
 		return why, badRequest("a reason is required: it goes into the journal")
 	}
 	return why, nil

@@ -16,21 +16,22 @@ func (r *reader) group(o huawei.Object, id string, answer huawei.Answer, m membe
 	levels, broken := pairs.FaultLevels()
 	levels, broken = append(levels, level), broken || !readable
 	g := replication.Group{
-		Key:           replication.GroupKey{Provider: replication.HuaweiEVS, ID: id},
-		Account:       s.Account,
-		Name:          o.Text("name"),
-		Region:        s.Region,
-		Source:        replication.Location{Region: s.Region, Zone: s.PrimaryZone},
-		Target:        replication.Location{Region: s.Region, Zone: s.SecondaryZone},
-		RawStatus:     status,
-		State:         stateOf(status, repl),
-		Fault:         huawei.FaultHint(levels),
-		RPOObjective:  s.RPOObjective,
-		Pairs:         pairs.ByStatus(),
-		CapacityBytes: pairs.Bytes(),
-		ReadAt:        answer.At,
-		ProviderTime:  answer.Date,
-		Side:          "primary",
+		Key:            replication.GroupKey{Provider: replication.HuaweiEVS, ID: id},
+		Account:        s.Account,
+		Name:           o.Text("name"),
+		Region:         s.Region,
+		Source:         replication.Location{Region: s.Region, Zone: s.PrimaryZone},
+		Target:         replication.Location{Region: s.Region, Zone: s.SecondaryZone},
+		RawStatus:      status,
+		State:          stateOf(status, repl),
+		FailoverFailed: status == "error_failovering",
+		Fault:          huawei.FaultHint(levels),
+		RPOObjective:   s.RPOObjective,
+		Pairs:          pairs.ByStatus(),
+		CapacityBytes:  pairs.Bytes(),
+		ReadAt:         answer.At,
+		ProviderTime:   answer.Date,
+		Side:           "primary",
 	}
 	if repl != "" {
 		g.RawStatus += "/" + repl

@@ -22,7 +22,8 @@ func (r *reader) Track(ctx context.Context, id, jobID string) (provider.Progress
 	if jobID != "" {
 		var err error
 		if p.Job, p.Detail, err = r.job(ctx, jobID); err != nil {
-			return provider.Progress{}, fmt.Errorf("protection group %s: %w", id, err)
+			// The group itself still tells what became of the call.
+			p.Job, p.Detail = provider.JobNone, fmt.Sprintf("job %s could not be read: %v", jobID, err)
 		}
 	}
 	if p.Job == provider.JobRunning {

@@ -318,8 +318,10 @@ func TestTrack(t *testing.T) {
 	for _, body := range []string{"{}", "", "<html>", `{"status":null}`} {
 		c := newCloud(t)
 		c.set(base+"/jobs/"+jobID, body)
-		if p, err := reader(t, c).Track(t.Context(), groupID, jobID); err == nil {
-			t.Errorf("answer %q to a job: believed %+v", body, p)
+		c.setGroup(t, object{"status": "failing-over"})
+		p, err := reader(t, c).Track(t.Context(), groupID, jobID)
+		if err != nil || p.Job != provider.JobNone || p.Group.State != replication.Switching || !strings.Contains(p.Detail, "could not be read") {
+			t.Errorf("answer %q to a job: %+v, %v; want the group's own word and that the job is not known", body, p, err)
 		}
 	}
 }

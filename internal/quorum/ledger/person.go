@@ -116,11 +116,21 @@ func (l *Ledger) amend(ctx context.Context, id, what string, change func(*replic
 // that may have reached the provider, ErrRefused when it has ended. A second
 // abort leaves the first in place and is no error.
 func (l *Ledger) Abort(ctx context.Context, incident, who, reason string) error {
+	return l.abort(ctx, incident, who, reason, false)
+}
+
+// GiveUp asks that the wait for a provider's proof be ended. The caller has made
+// sure that no call of the incident can still arrive.
+func (l *Ledger) GiveUp(ctx context.Context, incident, who, reason string) error {
+	return l.abort(ctx, incident, who, reason, true)
+}
+
+func (l *Ledger) abort(ctx context.Context, incident, who, reason string, also bool) error {
 	return l.amend(ctx, incident, "aborting incident "+incident, func(rec *replication.IncidentRecord, t *Txn) (replication.Entry, error) {
 		if rec.Phase.Ended() {
 			return replication.Entry{}, fmt.Errorf("%w: it has ended as %s", ErrRefused, rec.Phase)
 		}
-		if c := sent(rec.Calls); c != nil {
+		if c := sent(rec.Calls); c != nil && !also {
 			return replication.Entry{}, fmt.Errorf("%w: %s was begun at %s", ErrAlreadySent, c.Operation, c.StartedAt.UTC().Format("15:04:05"))
 		}
 		if rec.Abort != nil {
@@ -171,13 +181,16 @@ func (l *Ledger) Approve(ctx context.Context, incident string, a replication.App
 	})
 }
 
-// Ack releases the latch and the episodes of a group. ErrRefused while an
-// incident is under way on it, ErrNotFound when there is nothing to release. It
-// is written into the journal of the incident that latched the group, or into
-// the persons' journal when there is none.
-func (l *Ledger) Ack(ctx context.Context, group replication.GroupKey, who, reason string) error {
+// Ack releases what an incident has left on its group: its latch, its episodes.
+// incident "" is a latch that no incident made. ErrRefused while an incident is
+// under way on the group, or when the latch is another incident's: a person must
+// have looked at the very one. ErrNotFound when there is nothing to release. The
+// recorded baseline goes with the latch: it is taken down anew once all is well.
+// It is written into the journal of the incident, or into the persons' journal
+// when there is none.
+func (l *Ledger) Ack(ctx context.Context, group replication.GroupKey, incident, who, reason string) error {
 	return retried(func() error {
-		if err := l.tryAck(ctx, group, who, reason); err != nil {
+		if err := l.tryAck(ctx, group, incident, who, reason); err != nil {
 			return fmt.Errorf("acknowledging %s: %w", group, err)
 		}
 		return nil
@@ -191,13 +204,18 @@ type held struct {
 	incident string // the incident behind it, "" when none is named
 }
 
-func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, who, reason string) error {
-	h, err := l.held(ctx, group)
+func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, incident, who, reason string) error {
+	h, err := l.held(ctx, group, incident)
 	if err != nil {
 		return err
 	}
-	if h.record.Latch == nil && h.record.OpenIncident == "" && len(h.episodes) == 0 {
-		return fmt.Errorf("%w: it is neither latched nor is an episode open", ErrNotFound)
+	switch latch := h.record.Latch; {
+	case h.record.OpenIncident != "":
+		return fmt.Errorf("%w: incident %s is under way", ErrRefused, h.record.OpenIncident)
+	case latch != nil && latch.Incident != incident:
+		return fmt.Errorf("%w: the group is latched by %s (%s): look at that one and acknowledge it", ErrRefused, orNobody(latch.Incident), latch.Why)
+	case latch == nil && len(h.episodes) == 0:
+		return fmt.Errorf("%w: it is neither latched nor is an episode of incident %s open", ErrNotFound, orNobody(incident))
 	}
 	t := Txn{Op: "ack", What: "releasing it"}
 	entry := personEntry("ack", who, reason, l.o.Now())
@@ -205,7 +223,9 @@ func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, who, re
 		return err
 	}
 	rec := h.record
-	rec.Latch, rec.OpenIncident = nil, ""
+	if rec.Latch != nil {
+		rec.Latch, rec.Baseline = nil, ""
+	}
 	p, err := put(l.keys.group(group), rec)
 	if err != nil {
 		return err
@@ -220,7 +240,7 @@ func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, who, re
 	return err
 }
 
-func (l *Ledger) held(ctx context.Context, group replication.GroupKey) (held, error) {
+func (l *Ledger) held(ctx context.Context, group replication.GroupKey, incident string) (held, error) {
 	key := l.keys.group(group)
 	v, err := l.o.KV.Scan(ctx, Under(l.keys.episodes(group)), Span{From: key, To: key + "\x00"})
 	if err != nil {
@@ -239,15 +259,19 @@ func (l *Ledger) held(ctx context.Context, group replication.GroupKey) (held, er
 		if err := json.Unmarshal(it.Value, &e); err != nil {
 			return h, fmt.Errorf("key %s: %w", it.Key, err)
 		}
-		h.episodes, h.incident = append(h.episodes, it), e.Incident
+		if e.Incident == incident {
+			h.episodes = append(h.episodes, it)
+		}
 	}
-	switch {
-	case h.record.OpenIncident != "":
-		h.incident = h.record.OpenIncident
-	case h.record.Latch != nil:
-		h.incident = h.record.Latch.Incident
-	}
+	h.incident = incident
 	return h, nil
+}
+
+func orNobody(incident string) string {
+	if incident == "" {
+		return "no incident"
+	}
+	return "incident " + incident
 }
 
 // chainAck journals an ack where it belongs.
