@@ -310,7 +310,7 @@ func (c *Controller) ending(cluster replication.Cluster, inc replication.Inciden
 		group.Active = inc.Plan.To
 		group.LastAction = &replication.LastAction{Incident: inc.ID, Action: inc.Action, At: now, Clock: cluster.Clock}
 		if inc.Provider.Async() {
-			group.Latch = &replication.Latch{Incident: inc.ID, At: now, Why: "failed over; a second call would be accepted by the provider"}
+			group.Latch = &replication.Latch{Incident: inc.ID, At: now, Why: "failed over; a second call would be accepted by the provider", Rebase: true}
 		}
 	} else {
 		inc.Error = why

@@ -24,7 +24,7 @@ type slow struct {
 func (s *slow) Read(ctx context.Context) (replication.Cluster, error) {
 	cluster, err := s.Store.Read(ctx)
 	if s.next.CompareAndSwap(true, false) {
-		time.Sleep(6 * time.Second)
+		<-time.After(6 * time.Second)
 	}
 	return cluster, err
 }

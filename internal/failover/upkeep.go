@@ -87,7 +87,7 @@ func (c *Controller) amend(rec *replication.GroupRecord, g replication.Group, cl
 		return true
 	}
 	if rec.Latch == nil {
-		rec.Latch = &replication.Latch{At: c.o.Now().UTC(), Why: fmt.Sprintf("clusters and roles are %q, recorded were %q: somebody has switched over", g.Baseline, rec.Baseline)}
+		rec.Latch = &replication.Latch{At: c.o.Now().UTC(), Rebase: true, Why: fmt.Sprintf("clusters and roles are %q, recorded were %q: somebody has switched over", g.Baseline, rec.Baseline)}
 		return true
 	}
 	return changed

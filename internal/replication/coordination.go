@@ -62,6 +62,9 @@ type Latch struct {
 	Incident string    `json:"incident"`
 	Why      string    `json:"why"`
 	At       time.Time `json:"at"`
+	// Rebase: the direction has changed, so that an acknowledgement also forgets
+	// the baseline; it is taken down anew once all is well.
+	Rebase bool `json:"rebase,omitempty"`
 }
 
 // LastAction is the last failover of the group, whoever made it. Clock is the

@@ -184,8 +184,7 @@ func (l *Ledger) Approve(ctx context.Context, incident string, a replication.App
 // Ack releases what an incident has left on its group: its latch, its episodes.
 // incident "" is a latch that no incident made. ErrRefused while an incident is
 // under way on the group, or when the latch is another incident's: a person must
-// have looked at the very one. ErrNotFound when there is nothing to release. The
-// recorded baseline goes with the latch: it is taken down anew once all is well.
+// have looked at the very one. ErrNotFound when there is nothing to release.
 // It is written into the journal of the incident, or into the persons' journal
 // when there is none.
 func (l *Ledger) Ack(ctx context.Context, group replication.GroupKey, incident, who, reason string) error {
@@ -223,9 +222,10 @@ func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, inciden
 		return err
 	}
 	rec := h.record
-	if rec.Latch != nil {
-		rec.Latch, rec.Baseline = nil, ""
+	if rec.Latch != nil && rec.Latch.Rebase {
+		rec.Baseline = ""
 	}
+	rec.Latch = nil
 	p, err := put(l.keys.group(group), rec)
 	if err != nil {
 		return err
