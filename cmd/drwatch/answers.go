@@ -15,13 +15,13 @@ import (
 func answerCommands(app *kingpin.Application, add func(*kingpin.CmdClause, action)) {
 	for _, answer := range []struct{ verb, help string }{
 		{"approve", "Approve an incident that waits for a person."},
-		{"abort", "Abort an incident that has sent nothing yet."},
-		{"ack", "Acknowledge an ended incident: release the group it latched, and let its rule act on it again."},
+		{"abort", "Abort an incident that has sent nothing yet, or end the wait for a proof that does not come."},
+		{"ack", "Acknowledge an ended incident, or a group that was latched without one: release it, and let its rule act on it again."},
 	} {
 		verb, help := answer.verb, answer.help
 		cmd, a := app.Command(verb, help), &asking{}
 		a.flags(cmd)
-		id := cmd.Arg("id", "The incident.").Required().String()
+		id := cmd.Arg("id", "The incident (ack also takes the name of a group).").Required().String()
 		reason := cmd.Flag("reason", "Why; written into the journal.").Required().String()
 		add(cmd, a.send(verb+" "+"%s: done\n", id, func(ctx context.Context, c *client.Client) error {
 			return c.Answer(ctx, verb, *id, api.Reason{Who: who(), Reason: *reason})
