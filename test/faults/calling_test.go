@@ -81,7 +81,7 @@ func miscalls() map[string]miscall {
 		},
 		// The effect comes while it is still looked for, and when it is not
 		// believed in any more.
-		"late": {fault: cloudsim.Fault{Answer: cloudsim.Cut, Late: time.Second}, want: once()},
+		"late": {fault: cloudsim.Fault{Answer: cloudsim.Cut, Late: 2 * time.Second}, want: once()},
 		"too_late": {
 			fault: cloudsim.Fault{Answer: cloudsim.Cut, Late: 12 * time.Second}, want: resent(),
 			differs: map[replication.Provider]ending{dws: {replication.Ambiguous, 1, 1}},
@@ -113,19 +113,19 @@ type calling struct {
 	fault string // its id
 }
 
-func (l *calling) want() ending {
-	if e, ok := l.is.differs[l.provider]; ok {
+func (r *calling) want() ending {
+	if e, ok := r.is.differs[r.provider]; ok {
 		return e
 	}
-	return l.is.want
+	return r.is.want
 }
 
 // released is what becomes of it in the end.
-func (l *calling) released() ending {
-	if l.want().phase == l.is.want.phase && l.is.released != (ending{}) {
-		return l.is.released
+func (r *calling) released() ending {
+	if r.want().phase == r.is.want.phase && r.is.released != (ending{}) {
+		return r.is.released
 	}
-	return l.want()
+	return r.want()
 }
 
 // TestACallIsNeverBlindlySentAgain loses a site while the clouds answer the

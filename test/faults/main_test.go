@@ -20,7 +20,7 @@ import (
 // drwatch itself is.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "etcd-member" {
-		os.Exit(quorum.MemberMain(os.Args[2:])) //nolint:forbidigo // a test's main is a process
+		os.Exit(quorum.MemberMain(os.Args[2:]))
 	}
 	// The scenarios wait more than they work.
 	flag.Parse()
