@@ -34,6 +34,48 @@ type Reader interface {
 	Track(ctx context.Context, id, jobID string) (Progress, error)
 }
 
+// FactReader is a Reader that also knows what changes slowly. It is asked much
+// less often than List. Safe for concurrent use.
+type FactReader interface {
+	// SlowFacts reads what the provider tells of quotas, drills, failed jobs, breaches
+	// and expiries. What it does not tell is nil or empty, never zero. An error
+	// means that nothing of it may replace what was read before.
+	SlowFacts(ctx context.Context) (SlowFacts, error)
+}
+
+// SlowFacts is what changes slowly, of one account.
+type SlowFacts struct {
+	Quotas     []Quota
+	Expiries   []Expiry
+	Drills     []GroupCount // drills by group and the provider's status
+	FailedJobs []GroupCount // failed jobs that the provider still lists, by group and kind
+	// Breaches is how many pairs the provider's own statistics count as over their
+	// RPO at the newest point in time, nil when it keeps none.
+	Breaches *int
+}
+
+// Quota is one resource's limit and use. A nil Limit is unlimited.
+type Quota struct {
+	Resource string
+	Limit    *float64
+	Used     float64
+}
+
+// Expiry is when a prepaid pair stops replicating unless it is renewed.
+type Expiry struct {
+	GroupID string
+	Pair    string
+	At      time.Time
+}
+
+// GroupCount is a number of things of one kind in one group; GroupID is "" for
+// what belongs to no group.
+type GroupCount struct {
+	GroupID string
+	Kind    string
+	Count   int
+}
+
 // Progress is one look at a failover under way.
 type Progress struct {
 	// Group is the group after the job was looked at; the zero Group while the job

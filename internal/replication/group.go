@@ -119,9 +119,25 @@ type Group struct {
 	CapacityBytes *int64
 	Drills        *int
 
+	Clusters     []WarehouseCluster // DWS: production and standby
+	BarrierTime  time.Time          // DWS: how far the standby has restored, by the provider's clock
+	RecoveryTime *time.Duration     // DWS: the provider's own estimate of the RTO, a reference value only
+
 	ReadAt       time.Time // when this observer read it
 	ProviderTime time.Time // the Date header of that answer; zero when none came
 	Side         string    // which end told: "primary" or "secondary"
+}
+
+// WarehouseCluster is one of the two clusters of a DWS disaster recovery.
+type WarehouseCluster struct {
+	Role          string // "primary" or "standby", as chosen at creation
+	ID            string
+	Name          string
+	Status        string
+	Version       string
+	CapacityBytes *int64
+	UsedBytes     *int64
+	LastSuccess   time.Time // its last backup or restore
 }
 
 // FailoverReady tells whether all of the provider's own preconditions hold.
