@@ -83,7 +83,7 @@ func directionConditions(s Snapshot) []replication.Condition {
 	if lost == "" {
 		lost = t.ActiveSite
 	}
-	active := replication.Condition{Name: "active_site_lost", Value: orUnknown(t.ActiveSite), Threshold: orUnknown(lost), OK: t.ActiveSite != "" && t.ActiveSite == lost}
+	active := replication.Condition{Name: condActiveLost, Value: orUnknown(t.ActiveSite), Threshold: orUnknown(lost), OK: t.ActiveSite != "" && t.ActiveSite == lost}
 	known := replication.Condition{Name: "target_site_known", Value: orUnknown(t.TargetSite), Threshold: "a site that the configuration names", OK: t.TargetSite != "" && t.TargetSite != t.ActiveSite}
 	cs := []replication.Condition{active, known, targetUpCondition(s), movedCondition(s)}
 	if t.Group.Key.Provider == replication.HuaweiDWS {

@@ -202,6 +202,8 @@ func TestOutcomes(t *testing.T) {
 		{"answer lost, no effect: not sent again before the signature has died", replication.HuaweiSDRS, answers{lostBeforeEffect}, 16 * time.Minute, replication.Verifying, 1, 0, false},
 		{"answer lost, no effect: sent once more after that", replication.HuaweiSDRS, answers{lostBeforeEffect}, 20 * time.Minute, replication.Succeeded, 2, 1, false},
 		{"lost twice without effect", replication.HuaweiSDRS, answers{lostBeforeEffect, lostBeforeEffect}, 40 * time.Minute, replication.Ambiguous, 2, 0, true},
+		{"answer lost, effect late, the second send refused for it", replication.HuaweiSDRS, answers{lostBeforeEffect, refusedForTheFirst}, 40 * time.Minute, replication.Succeeded, 2, 1, false},
+		{"answer lost, the second send refused", replication.HuaweiSDRS, answers{lostBeforeEffect, refused}, 40 * time.Minute, replication.Failed, 2, 0, true},
 		{"DWS, answer lost, no effect: never sent again", replication.HuaweiDWS, answers{lostBeforeEffect}, 40 * time.Minute, replication.Ambiguous, 1, 0, true},
 		{"DWS, answer lost after the effect", replication.HuaweiDWS, answers{lostAfterEffect}, time.Minute, replication.Succeeded, 1, 1, true},
 	} {

@@ -69,6 +69,9 @@ const (
 	condVeto   = "no_veto"
 )
 
+// condActiveLost: production stands in the site that is lost.
+const condActiveLost = "active_site_lost"
+
 // Decide is the decision on one rule and group. It is pure: the same snapshot
 // gives the same answer years later.
 func Decide(s Snapshot) Decision {

@@ -291,6 +291,11 @@ func (c *Controller) afterCall(cluster replication.Cluster, rec replication.Inci
 		inc.Phase, inc.HeldBy = replication.Held, string(sent.Outcome)
 		return replication.Write{Incident: inc, FreeSlot: inc.Slot >= 0}, text
 	case replication.Rejected:
+		if uncertainCalls(rec) > 0 {
+			// An earlier call may be why this one is refused: the group will tell.
+			inc.Phase = replication.Verifying
+			break
+		}
 		return c.ending(cluster, inc, replication.Failed, "the provider refused: "+call.Error), text
 	default:
 		call.Outcome = replication.Uncertain

@@ -149,7 +149,13 @@ func (c *Controller) tellBlocked(eval Evaluation, ds []Decision, cluster replica
 			if d.Rule != r.Rule.Name || d.Group != t.Group.Key {
 				continue
 			}
+			if d.Act {
+				why = append(why, "every condition holds, the claim has not been made yet")
+			}
 			for _, b := range d.Blocking() {
+				if b.Name == condActiveLost {
+					return nil // production is elsewhere: there is nothing to fail over
+				}
 				why = append(why, b.String())
 			}
 		}
@@ -178,8 +184,12 @@ func (c *Controller) tellEach(eval Evaluation, cluster replication.Cluster, why 
 			if last, told := c.toldAt[key]; told && now.Sub(last) < again {
 				continue
 			}
+			reasons := why(r, t)
+			if len(reasons) == 0 {
+				continue
+			}
 			c.toldAt[key] = now
-			c.o.Logger.Warn("the trigger is true and nothing is executing", "rule", r.Rule.Name, "group", t.Group.Name, "since", t.Since, "why", strings.Join(why(r, t), "; "))
+			c.o.Logger.Warn("the trigger is true and nothing is executing", "rule", r.Rule.Name, "group", t.Group.Name, "since", t.Since, "why", strings.Join(reasons, "; "))
 		}
 	}
 }

@@ -127,8 +127,14 @@ func (c *Controller) judge(rec replication.IncidentRecord, p Progress, w watch) 
 	if p.Group.FailoverFailed && p.Group.RawStatus != call.ExpectedStatus {
 		return verdict{phase: replication.Failed, why: fmt.Sprintf("the group is in %s: %s", p.Group.RawStatus, p.Detail)}
 	}
-	if call.Outcome == replication.Uncertain {
+	switch call.Outcome {
+	case replication.Uncertain:
 		return c.judgeUncertain(rec, *call, p, w)
+	case replication.Rejected: // after a call of which no answer came
+		if w.reads >= 2 && p.Group.State != replication.Switching && p.Group.State != replication.Changing {
+			return verdict{phase: replication.Failed, why: "the provider refused: " + call.Error}
+		}
+	default:
 	}
 	return verdict{}
 }

@@ -45,6 +45,13 @@ func refused(*cloud) failover.Sent {
 	return failover.Sent{Outcome: replication.Rejected, Status: 400, Err: errors.New("SDRS.1002: not allowed in this state")}
 }
 
+// refusedForTheFirst: the effect of an earlier call has arrived after all, and
+// the provider refuses this one for it.
+func refusedForTheFirst(c *cloud) failover.Sent {
+	c.apply()
+	return refused(c)
+}
+
 func throttled(*cloud) failover.Sent {
 	return failover.Sent{Outcome: replication.Throttled, Status: 429, Err: errors.New("APIGW.0308")}
 }
