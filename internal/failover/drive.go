@@ -285,6 +285,7 @@ func (c *Controller) start(ctx context.Context, rec replication.IncidentRecord, 
 		case errors.Is(err, replication.ErrConflict):
 			c.o.Logger.Debug("somebody else was faster, decided again", "incident", rec.ID, "err", err)
 		default:
+			c.backOff(rec.ID)
 			c.o.Logger.Warn("incident step ended early, resumed by a later round", "incident", rec.ID, "err", err)
 		}
 		c.nudge()

@@ -59,12 +59,15 @@ func (c *Controller) prepare(ctx context.Context, election int64, rec replicatio
 	if !ok || now.Token != rec.Token || now.Rev != rec.Rev {
 		return nil, fmt.Errorf("incident %s: %w", rec.ID, replication.ErrConflict)
 	}
+	if moved(rec, group) { // there is nothing left to decide, and the rule may not know the group any more
+		return &prepared{group: group, cluster: cluster, moved: true, decision: Decision{Mode: rec.Mode, Conditions: rec.Guards}}, nil
+	}
 	eval := c.State().Evaluation
 	r, t, ok := find(eval, rec.Rule, rec.Key())
 	if !ok || r.Rule.Hash != rec.RuleHash {
 		return nil, fmt.Errorf("incident %s: its rule or target is gone, left to the next round", rec.ID)
 	}
-	p := &prepared{group: group, cluster: cluster, moved: moved(rec, group)}
+	p := &prepared{group: group, cluster: cluster}
 	if group.Active != t.Group.Active {
 		t.ActiveSite, t.TargetSite = "", ""
 	}
@@ -72,7 +75,7 @@ func (c *Controller) prepare(ctx context.Context, election int64, rec replicatio
 	s := c.snapshot(election, r, t, cluster)
 	s.Claim = &now
 	p.decision = Decide(s)
-	if p.moved || p.decision.Act {
+	if p.decision.Act {
 		return p, nil
 	}
 	if !p.decision.Evidence {

@@ -142,9 +142,6 @@ func (r *rules) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 		g.ReadAt = time.Now()
 	}
 	t := failover.Target{Group: g, ActiveSite: "az-a", TargetSite: "az-b", LastGood: r.lost, Since: r.lost, State: "firing", Value: r.value, ActionTimeout: time.Second}
-	if g.Active == azB {
-		t.ActiveSite, t.TargetSite = "az-b", "az-a"
-	}
 	t.Vote = replication.Vote{Observer: r.observer, Site: r.site, Rule: r.rule.Name, RuleHash: r.rule.Hash, Group: g.Key, Verdict: r.verdict, Since: r.lost, Mode: r.rule.Mode, For: r.rule.For}
 	if !r.untrue.IsZero() {
 		t.State, t.UntrueFor = "", time.Since(r.untrue)
@@ -152,6 +149,9 @@ func (r *rules) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 	t.Vote.Value = r.value
 	if r.hidden {
 		return failover.Evaluation{At: time.Now(), Rules: []failover.RuleView{{Rule: r.rule}}}, nil
+	}
+	if g.Active == azB { // the rule's targets say active_site="az-a"
+		return failover.Evaluation{At: time.Now(), Rules: []failover.RuleView{{Rule: r.rule}}, Groups: []replication.Group{g}}, nil
 	}
 	return failover.Evaluation{At: time.Now(), Rules: []failover.RuleView{{Rule: r.rule, Targets: []failover.Target{t}}}, Groups: []replication.Group{g}}, nil
 }
