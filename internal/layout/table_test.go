@@ -41,14 +41,15 @@ var mayImport = map[string][]string{
 	"internal/failover":          {"internal/replication"},
 
 	// What is told to people and programs.
-	"internal/config":  {"internal/strictyaml", "internal/replication"},
-	"internal/history": {"internal/replication"},
-	"internal/report":  {"internal/history", "internal/replication"},
-	"internal/notify":  {"internal/replication"},
-	"internal/api":     {"internal/replication"}, // the JSON that web writes and client reads
-	"internal/web":     {"internal/api", "internal/replication"},
-	"internal/client":  {"internal/api", "internal/replication"},
-	"internal/console": {"internal/api", "internal/replication"},
+	"internal/exposition": {}, // /metrics as bytes
+	"internal/config":     {"internal/strictyaml", "internal/replication"},
+	"internal/history":    {"internal/replication"},
+	"internal/report":     {"internal/history", "internal/replication"},
+	"internal/notify":     {"internal/replication"},
+	"internal/api":        {"internal/replication"}, // the JSON that web writes and client reads
+	"internal/web":        {"internal/api", "internal/replication"},
+	"internal/client":     {"internal/api", "internal/replication"},
+	"internal/console":    {"internal/api", "internal/replication"},
 }
 
 // onlyIn says where a foreign module may be imported. The longest prefix wins.
