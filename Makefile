@@ -28,6 +28,10 @@ BENCH_FLAGS  ?=
 FUZZTIME     ?= 10s
 LINT_FLAGS   ?=
 
+# Packages whose tests run daemons, stores and clouds as real processes: one after
+# the other, so that they measure the daemon and not each other.
+ALONE := /(test|internal/demo|internal/quorum)(/|$$)
+
 GOLANGCI_LINT := $(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint
 
 .PHONY: help
@@ -47,7 +51,8 @@ demo: build ## Build, then lose a simulated site and watch its groups fail over 
 .PHONY: test
 test: test-deps fmt-check ## Check the formatting, vet, and run all tests with the race detector (TEST_FLAGS=…).
 	$(GO) vet -race ./...
-	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...
+	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $$($(GO) list ./... | grep -vE '$(ALONE)')
+	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) -p 1 $(TEST_FLAGS) $$($(GO) list ./... | grep -E '$(ALONE)')
 
 .PHONY: test-deps
 test-deps:
