@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/drwatch/drwatch/internal/collector"
 	"github.com/drwatch/drwatch/internal/config"
 	"github.com/drwatch/drwatch/internal/policy"
 	"github.com/drwatch/drwatch/internal/policy/rulefile"
@@ -112,7 +113,8 @@ func siteData(c *config.Config) []rulefile.SiteData {
 }
 
 // historyNeeded is how much of its own samples this observer must keep: the
-// longest range of any rule, and enough to look back over the slowest poll.
+// longest range of any rule, and enough to look back over the slowest poll and
+// over what is asked for more rarely still.
 func (l *loaded) historyNeeded() time.Duration {
 	need := 10 * time.Minute
 	rules := make([]rulefile.Rule, len(l.rules))
@@ -121,7 +123,7 @@ func (l *loaded) historyNeeded() time.Duration {
 	}
 	need = max(need, policy.RequiredHistory(rules))
 	for _, a := range l.config.Accounts {
-		need = max(need, 3*a.PollInterval)
+		need = max(need, 3*a.PollInterval, 2*collector.FactsInterval(a.PollInterval))
 	}
 	return need
 }

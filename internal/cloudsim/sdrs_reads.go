@@ -1,6 +1,7 @@
 package cloudsim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ func sdrsRoutes() []restRoute {
 		read(p+"/jobs/{id}", "ShowJobStatus", "", sdrsShowJob),
 		read(p+"/task-center/failure-jobs", "ListFailureJobs", "failure_jobs", sdrsListFailures),
 		read(p+"/sdrs/quotas", "ShowQuota", "", sdrsQuotas),
+		read(p+"/resource/rpo-statistics", "ListRpoStatistics", "resource_rpo_statistics", sdrsStatistics),
 	}
 }
 
@@ -209,4 +211,36 @@ func sdrsQuotas(_ *Cloud, q *request, _ time.Time) answer {
 	return ok(object{"quotas": object{"resources": []object{
 		row("server_groups", len(sh.groups), sdrsGroupQuota), row("replications", len(sh.pairs), sdrsPairQuota),
 	}}})
+}
+
+// sdrsStatistics tells how many pairs are over their RPO: those whose link is
+// down or whose disks are lost. Only the present minute has a point; the
+// simulation keeps no history of it.
+func sdrsStatistics(c *Cloud, q *request, now time.Time) answer {
+	point := now.UTC().Truncate(time.Minute)
+	var points []int
+	if kind := q.query.Get("resource_type"); q.within(point) && equalOr(kind, "replication") {
+		over := 0
+		for _, p := range q.sdrsShelf().pairs {
+			if c.faultLevelOf(q.fault.seen(p.group)) != "0" {
+				over++
+			}
+		}
+		points = append(points, over)
+	}
+	return sdrsPage(q, points, "resource_rpo_statistics", func(over int) object {
+		at := point.Format(sdrsMilli)
+		return object{
+			"id": fmt.Sprintf("%08x-0000-4000-8000-000000000000", point.Unix()/60), "point_time": point.Format("2006-01-02 15:04"),
+			"resource_num": over, "resource_type": "replication", "created_at": at, "updated_at": at,
+		}
+	})
+}
+
+// within tells whether a point lies between start_time and end_time, as far as
+// they are given and can be read.
+func (q *request) within(point time.Time) bool {
+	start, errStart := time.Parse(sdrsMilli, q.query.Get("start_time"))
+	end, errEnd := time.Parse(sdrsMilli, q.query.Get("end_time"))
+	return (errStart != nil || !point.Before(start)) && (errEnd != nil || !point.After(end))
 }

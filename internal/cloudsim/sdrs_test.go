@@ -148,6 +148,13 @@ func TestSDRSReads(t *testing.T) {
 		t.Errorf("drills %v", drills)
 	}
 	l.want(l.get(cloudsim.EndpointSDRS, "/v1/{p}/sdrs/quotas"), 200, `"type":"replications","used":3`)
+	const statistics = "/v1/{p}/resource/rpo-statistics?resource_type=replication"
+	l.want(l.get(cloudsim.EndpointSDRS, statistics), 200, `"resource_num":0`)
+	l.want(l.get(cloudsim.EndpointSDRS, statistics+"&start_time=2999-01-01%2000%3A00%3A00.000"), 200, `{"count":0,"resource_rpo_statistics":[]}`)
+	if err := l.cloud.SetFaultLevel(id, "5"); err != nil {
+		t.Fatal(err)
+	}
+	l.want(l.get(cloudsim.EndpointSDRS, statistics+"&start_time=2000-01-01%2000%3A00%3A00.000"), 200, `"resource_num":2`)
 	l.want(l.get(cloudsim.EndpointSDRS, "/"), 200, `"versions"`)
 	l.want(l.get(cloudsim.EndpointSDRS, "/v1/{p}/task-center/failure-jobs"), 200, `{"count":0,"failure_jobs":[]}`)
 	if got := l.get(cloudsim.EndpointSDRS, sdrsGroups+"?availability_zone=cn-north-4b").list(t, "server_groups"); len(got) != 1 || got[0]["name"] != "other" {

@@ -6,6 +6,7 @@ import "time"
 const (
 	sdrsTime     = "2006-01-02 15:04:05.0"
 	sdrsPairTime = "2006-01-02T15:04:05.000000"
+	sdrsMilli    = "2006-01-02 15:04:05.000" // of the RPO statistics
 )
 
 type sdrsGroupView struct {

@@ -17,6 +17,8 @@ type account struct {
 	filter   filter
 	polling  ends               // for whole lists
 	acting   ends               // for single groups, on behalf of whoever acts
+	facts    *ends              // for what changes slowly; nil when its reader knows none
+	quiet    chan time.Duration // holds how long no poll will be due, after each good one
 	cancel   context.CancelFunc // nil when its loop never ran
 
 	// Under Collector.mu:
@@ -46,7 +48,10 @@ func (c *Collector) replaceAccounts(settings []AccountSettings, now time.Time) e
 		if err != nil {
 			return err // cannot be: the settings were checked
 		}
-		a := &account{settings: s, filter: f, polling: newEnds(s.Reader, s.Fallback, s.PollTimeout), polls: newDistribution(pollBounds)}
+		a := &account{
+			settings: s, filter: f, polling: newEnds(s.Reader, s.Fallback, s.PollTimeout), polls: newDistribution(pollBounds),
+			facts: factEnds(s), quiet: make(chan time.Duration, 1),
+		}
 		a.acting = a.polling
 		if s.Acting != nil {
 			a.acting = newEnds(s.Acting, s.ActingFallback, s.PollTimeout)
@@ -62,6 +67,7 @@ func (c *Collector) replaceAccounts(settings []AccountSettings, now time.Time) e
 	for name := range old {
 		c.feed.end(groupsSource(name), now)
 		c.feed.end(accountSource(name), now)
+		c.feed.end(factsSource(name), now)
 	}
 	c.forget()
 	return nil
@@ -85,7 +91,7 @@ func (c *Collector) forget() {
 	}
 }
 
-// start runs the account's loop if the collector runs. c.mu is held.
+// start runs the account's loops if the collector runs. c.mu is held.
 func (c *Collector) start(a *account) {
 	if c.ctx == nil || c.over {
 		return
@@ -96,6 +102,9 @@ func (c *Collector) start(a *account) {
 		defer cancel()
 		c.polling(ctx, a)
 	})
+	if a.facts != nil {
+		c.loops.Go(func() { c.readFacts(ctx, a) })
+	}
 }
 
 // polling polls the account, the first time within a second, and then every
@@ -113,9 +122,23 @@ func (c *Collector) polling(ctx context.Context, a *account) {
 		case <-timer.C:
 		}
 		started := c.o.Now()
-		c.poll(ctx, a, started)
-		timer.Reset(max(spread, interval-c.jitter(spread)-c.o.Now().Sub(started)))
+		good := c.poll(ctx, a, started)
+		wait := max(spread, interval-c.jitter(spread)-c.o.Now().Sub(started))
+		timer.Reset(wait)
+		if good {
+			a.rest(wait - spread) // a tenth is left for the request rate to recover
+		}
 	}
+}
+
+// rest tells for how long no poll will be due. An earlier word that nobody has
+// taken is outdated.
+func (a *account) rest(room time.Duration) {
+	select {
+	case <-a.quiet:
+	default:
+	}
+	a.quiet <- room
 }
 
 // jitter is a random time below most.
@@ -126,15 +149,16 @@ func (c *Collector) jitter(most time.Duration) time.Duration {
 	return time.Duration(c.o.Int64N(int64(most)))
 }
 
-// poll lists the account once and keeps what it found.
-func (c *Collector) poll(ctx context.Context, a *account, started time.Time) {
+// poll lists the account once and keeps what it found. It tells whether the poll
+// was complete.
+func (c *Collector) poll(ctx context.Context, a *account, started time.Time) bool {
 	listing, other, err := ask(ctx, c, a.polling, func(ctx context.Context, r provider.Reader) (provider.Listing, error) {
 		return r.List(ctx)
 	})
 	c.mu.Lock()
 	if ctx.Err() != nil || !slices.Contains(c.accounts, a) { // stopped or replaced meanwhile
 		c.mu.Unlock()
-		return
+		return false
 	}
 	now := c.o.Now()
 	wasUp := a.state.Up
@@ -149,6 +173,7 @@ func (c *Collector) poll(ctx context.Context, a *account, started time.Time) {
 	c.mu.Unlock()
 	c.logPoll(a.settings.Name, wasUp, other, listing.Bad, err)
 	c.tell(moves)
+	return err == nil
 }
 
 // polled notes the end of a poll. An error keeps the last good state.

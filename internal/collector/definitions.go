@@ -52,6 +52,63 @@ var definitions = []Metric{
 		Name: "drwatch_group_drills", Labels: groupLabels,
 		Help: "Drills of the group that exist now.",
 	},
+	{
+		Name: "drwatch_group_fault", Labels: []string{"account", "group", "fault"},
+		Help: "What the provider says is wrong with the group; absent while it says nothing. Always 1.",
+	},
+	{
+		Name: "drwatch_group_barrier_timestamp_seconds", Labels: groupLabels, Unit: "seconds",
+		Help: "Up to when the standby warehouse has restored, by the provider's clock, where it tells it.",
+	},
+	{
+		Name: "drwatch_group_recovery_time_estimate_seconds", Labels: groupLabels, Unit: "seconds",
+		Help: "The provider's own estimate of how long a recovery takes, where it tells one; a reference value.",
+	},
+	{
+		Name: "drwatch_warehouse_cluster_info", Labels: []string{"account", "group", "role", "cluster", "version", "status"},
+		Help: "A warehouse cluster of the group; its role is the one chosen at creation. Always 1.",
+	},
+	{
+		Name: "drwatch_warehouse_disk_capacity_bytes", Labels: []string{"account", "group", "role"}, Unit: "bytes",
+		Help: "Disk capacity of the warehouse cluster (the provider's GB are 2^30 bytes).",
+	},
+	{
+		Name: "drwatch_warehouse_disk_used_bytes", Labels: []string{"account", "group", "role"}, Unit: "bytes",
+		Help: "Disk space of the warehouse cluster that is in use.",
+	},
+	{
+		Name: "drwatch_warehouse_last_success_timestamp_seconds", Labels: []string{"account", "group", "role"}, Unit: "seconds",
+		Help: "When the warehouse cluster last ended a backup or restore, by the provider's clock.",
+	},
+
+	{
+		Name: "drwatch_pair_expiry_timestamp_seconds", Labels: []string{"account", "group", "pair"}, Unit: "seconds",
+		Help: "When a prepaid pair stops replicating unless it is renewed.",
+	},
+	{
+		Name: "drwatch_drills", Labels: []string{"account", "group", "status"},
+		Help: "Drills of the group by the provider's status.",
+	},
+	{
+		Name: "drwatch_group_failed_jobs", Labels: []string{"account", "group", "kind"},
+		Help: "Failed jobs that the provider still lists, by what failed; group is empty for those of no group.",
+	},
+	{
+		Name: "drwatch_quota_limit", Labels: []string{"account", "resource"},
+		Help: "The account's quota of a resource; absent when it is unlimited.",
+	},
+	{
+		Name: "drwatch_quota_used", Labels: []string{"account", "resource"},
+		Help: "How much of a resource with a quota is in use.",
+	},
+	{
+		Name: "drwatch_account_rpo_breached_pairs", Labels: []string{"account"},
+		Help: "Pairs that the provider's own statistics count as over their recovery point objective, at their newest point.",
+	},
+	{
+		Name: "drwatch_account_facts_last_success_timestamp_seconds", Labels: []string{"account", "fact"}, Unit: "seconds",
+		Help: "When this part of what changes slowly was last read: its age.",
+	},
 
 	{
 		Name: "drwatch_account_up", Labels: []string{"account", "provider"},

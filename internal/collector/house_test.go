@@ -309,6 +309,13 @@ func fullGroup(id string) replication.Group {
 	g.Lag, g.RPOObjective, g.Progress, g.Instances, g.Drills, g.CapacityBytes = &lag, &rpo, &progress, &instances, &drills, &capacity
 	g.LastSync = time.Date(2026, 3, 1, 12, 0, 0, 500e6, time.UTC)
 	g.Pairs = map[string]int{"protected": 2, "error": 1}
+	g.Fault, g.BarrierTime = "fault_level 2", time.Date(2026, 3, 1, 11, 59, 0, 0, time.UTC)
+	recovery, used := 45*time.Second, int64(10)<<30
+	g.RecoveryTime = &recovery
+	g.Clusters = []replication.WarehouseCluster{
+		{Role: "primary", ID: "c1", Status: "waiting", Version: "8.2.1", CapacityBytes: &capacity, UsedBytes: &used, LastSuccess: g.LastSync},
+		{Role: "standby", ID: "c2"},
+	}
 	g.Ready = []replication.Condition{{Name: "status", Value: "protected", Threshold: "protected", OK: true}}
 	return g
 }

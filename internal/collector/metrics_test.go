@@ -18,6 +18,7 @@ import (
 
 	"github.com/drwatch/drwatch/internal/collector"
 	"github.com/drwatch/drwatch/internal/probe"
+	"github.com/drwatch/drwatch/internal/provider"
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
@@ -35,8 +36,16 @@ func furnished(t *testing.T, h *house) {
 	m.ClockSkew(-1500 * time.Millisecond)
 	garbled := plainGroup("g2")
 	garbled.Name, garbled.Target, garbled.State = "caf\xe9", replication.Location{Region: "mars"}, "no such state"
+	limit, breaches := 10.0, 2
+	facts := provider.SlowFacts{
+		Quotas:     []provider.Quota{{Resource: "server_groups", Limit: &limit, Used: 2}, {Resource: "replications", Used: 3}},
+		Expiries:   []provider.Expiry{{GroupID: "g1", Pair: "p1", At: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)}, {GroupID: "gone", Pair: "p2", At: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)}},
+		Drills:     []provider.GroupCount{{GroupID: "g1", Kind: "available", Count: 1}, {GroupID: "gone", Kind: "available", Count: 4}, {Kind: "not_read", Count: 300}},
+		FailedJobs: []provider.GroupCount{{GroupID: "g1", Kind: "failoverFail", Count: 2}, {Kind: "createFail", Count: 1}, {GroupID: "gone", Kind: "stopFail", Count: 4}},
+		Breaches:   &breaches,
+	}
 	s := only(
-		account("hw", &reader{groups: []replication.Group{fullGroup("g1"), garbled}}),
+		account("hw", &knowing{reader: &reader{groups: []replication.Group{fullGroup("g1"), garbled}}, facts: facts}),
 		account("silent", &reader{err: fmt.Errorf("HTTP 401")}),
 	)
 	s.References = []probe.Spec{spec("", "resolver")}

@@ -18,6 +18,7 @@ func (s *Snapshot) Samples(now time.Time) []Sample {
 	}
 	for _, a := range s.Accounts {
 		out = append(out, a.samples()...)
+		out = append(out, a.Facts.samples(a, s.Groups)...)
 	}
 	for _, p := range s.Probes {
 		if p.Fresh(now) {
@@ -74,6 +75,27 @@ func groupSamples(g *Group) []Sample {
 	}
 	if g.Drills != nil {
 		add("drwatch_group_drills", float64(*g.Drills))
+	}
+	if g.Fault != "" {
+		add("drwatch_group_fault", 1, g.Fault)
+	}
+	if !g.BarrierTime.IsZero() {
+		add("drwatch_group_barrier_timestamp_seconds", unix(g.BarrierTime))
+	}
+	if g.RecoveryTime != nil {
+		add("drwatch_group_recovery_time_estimate_seconds", g.RecoveryTime.Seconds())
+	}
+	for _, w := range g.Clusters {
+		add("drwatch_warehouse_cluster_info", 1, w.Role, w.ID, w.Version, w.Status)
+		if w.CapacityBytes != nil {
+			add("drwatch_warehouse_disk_capacity_bytes", float64(*w.CapacityBytes), w.Role)
+		}
+		if w.UsedBytes != nil {
+			add("drwatch_warehouse_disk_used_bytes", float64(*w.UsedBytes), w.Role)
+		}
+		if !w.LastSuccess.IsZero() {
+			add("drwatch_warehouse_last_success_timestamp_seconds", unix(w.LastSuccess), w.Role)
+		}
 	}
 	return out
 }

@@ -47,6 +47,7 @@ type Account struct {
 	Groups       int           // groups of the last complete poll, after the filters
 	Bad          map[string]int
 	Duplicates   []replication.GroupKey // groups that an earlier account lists too: they are kept there
+	Facts        Facts                  // what changes slowly; zero before it was first read
 
 	polls *Histogram
 	meter *meter // goes on counting

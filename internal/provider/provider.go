@@ -38,16 +38,19 @@ type Reader interface {
 // less often than List. Safe for concurrent use.
 type FactReader interface {
 	// SlowFacts reads what the provider tells of quotas, drills, failed jobs, breaches
-	// and expiries. What it does not tell is nil or empty, never zero. An error
-	// means that nothing of it may replace what was read before.
+	// and expiries. What it does not tell is nil or empty, never zero. With an error,
+	// what is not nil was read all the same and replaces what was known of it; what
+	// is nil could not be read, and what was known of it stays.
 	SlowFacts(ctx context.Context) (SlowFacts, error)
 }
 
 // SlowFacts is what changes slowly, of one account.
 type SlowFacts struct {
-	Quotas     []Quota
-	Expiries   []Expiry
-	Drills     []GroupCount // drills by group and the provider's status
+	Quotas   []Quota
+	Expiries []Expiry
+	// Drills counts drills by group and the provider's status. An entry of no group
+	// counts no drills.
+	Drills     []GroupCount
 	FailedJobs []GroupCount // failed jobs that the provider still lists, by group and kind
 	// Breaches is how many pairs the provider's own statistics count as over their
 	// RPO at the newest point in time, nil when it keeps none.

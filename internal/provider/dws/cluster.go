@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/drwatch/drwatch/internal/provider"
 	"github.com/drwatch/drwatch/internal/provider/huawei"
@@ -14,26 +15,29 @@ import (
 // the cluster in the field primary may have the role of the standby.
 type cluster struct {
 	id, role, status string
+	title            string // the name that a person gave it
 	region, zone     string
 	version          string
 	versionBroken    bool
-	bytes            *int64
+	bytes, used      *int64
+	lastSuccess      time.Time
 	progress         *float64
 }
 
 // clusters joins what list and detail tell. What both tell must be the same.
-func clusters(seen sight) (primary, standby cluster, err error) {
-	primary, err = readCluster(seen, "primary_cluster")
-	standby, second := readCluster(seen, "standby_cluster")
+// zone is that of times which name none.
+func clusters(seen sight, zone *time.Location) (primary, standby cluster, err error) {
+	primary, err = readCluster(seen, "primary_cluster", zone)
+	standby, second := readCluster(seen, "standby_cluster", zone)
 	if err == nil {
 		err = second
 	}
 	return primary, standby, err
 }
 
-func readCluster(seen sight, field string) (cluster, error) {
+func readCluster(seen sight, field string, zone *time.Location) (cluster, error) {
 	c := cluster{
-		id: idOf(seen.item.Object, field+"_id"), role: seen.item.Text(field + "_role"),
+		id: idOf(seen.item.Object, field+"_id"), role: seen.item.Text(field + "_role"), title: seen.item.Text(field + "_name"),
 		status: seen.item.Text(field + "_status"), region: seen.item.Text(field + "_region"),
 	}
 	if seen.detail == nil {
@@ -52,7 +56,9 @@ func readCluster(seen sight, field string) (cluster, error) {
 	c.zone = o.Text("cluster_az")
 	version, readable := o.Word("datastore_version")
 	c.version, c.versionBroken = version, !readable
-	c.bytes = o.Gigabytes("disk_capacity")
+	c.title = either(o.Text("name"), c.title)
+	c.bytes, c.used = gigabytes(o, "disk_capacity"), gigabytes(o, "disk_used")
+	c.lastSuccess = timeOf(o, "last_success_time", zone)
 	c.progress = percent(o.Text("progress"))
 	return c, nil
 }

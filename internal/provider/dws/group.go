@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/drwatch/drwatch/internal/provider"
 	"github.com/drwatch/drwatch/internal/provider/huawei"
 	"github.com/drwatch/drwatch/internal/replication"
 )
@@ -18,7 +17,7 @@ var errSwapping = errors.New("list and detail tell different clusters or roles: 
 // Unknown and no direction.
 func (r *reader) group(seen sight) (replication.Group, error) {
 	s := r.client.Settings()
-	primary, standby, err := clusters(seen)
+	primary, standby, err := clusters(seen, s.TimeZone)
 	status := seen.item.Text("status")
 	if seen.detail != nil && seen.detail.Told("status") {
 		status = seen.detail.Text("status") // read later than the list
@@ -30,7 +29,7 @@ func (r *reader) group(seen sight) (replication.Group, error) {
 		Region:        s.Region,
 		RawStatus:     status,
 		Fault:         faultOf(primary, standby),
-		LastSync:      lastSync(seen, s.TimeZone),
+		LastSync:      timeOf(seen.item.Object, "last_disaster_time", s.TimeZone),
 		RPOObjective:  objective(seen, s.RPOObjective),
 		CapacityBytes: primary.bytes,
 		ReadAt:        seen.answer.At,
@@ -44,6 +43,11 @@ func (r *reader) group(seen sight) (replication.Group, error) {
 		g.Active = activeOf(primary, standby, g.Source, g.Target)
 		g.Baseline = baseline(primary, standby)
 		g.State = stateOf(status, swapped(primary, standby))
+		g.Clusters = described(primary, standby)
+	}
+	if seen.progress != nil {
+		g.BarrierTime = timeOf(*seen.progress, "latest_barrier_time", s.TimeZone)
+		g.RecoveryTime = secondsOf(*seen.progress, "recovery_time_object")
 	}
 	g.Lag = lag(seen, g)
 	if g.State == replication.Switching || g.State == replication.Reprotecting || g.State == replication.Changing {
@@ -97,36 +101,12 @@ func faultOf(primary, standby cluster) string {
 	return strings.Join(faults, ", ")
 }
 
-// lastSync is the end of the last synchronisation, zero when there was none or
-// it cannot be read. The zone is the account's: no vendor page names it.
-func lastSync(seen sight, zone *time.Location) time.Time {
-	text := seen.item.Text("last_disaster_time")
-	if text == "" {
-		return time.Time{}
-	}
-	at, ok := provider.ParseTime(text, zone)
-	if !ok {
-		seen.item.Note("last_disaster_time")
-		return time.Time{}
-	}
-	return at
-}
-
 // lag is the provider's own figure where it gives one, else the time since the
 // last synchronisation. One in the future is a problem of a clock or of the
 // time zone, and no lag.
 func lag(seen sight, g replication.Group) *time.Duration {
 	if seen.progress != nil && seen.progress.Told("recovery_point_object") {
-		seconds, ok := seen.progress.Number("recovery_point_object")
-		if !ok {
-			return nil
-		}
-		if seconds < 0 || seconds > maxLag.Seconds() {
-			seen.progress.Note("recovery_point_object")
-			return nil
-		}
-		d := time.Duration(seconds * float64(time.Second))
-		return &d
+		return secondsOf(*seen.progress, "recovery_point_object")
 	}
 	if g.LastSync.IsZero() {
 		return nil
@@ -138,9 +118,6 @@ func lag(seen sight, g replication.Group) *time.Duration {
 	}
 	return &d
 }
-
-// maxLag: a figure beyond ten years is no lag.
-const maxLag = 10 * 365 * 24 * time.Hour
 
 // ready are the service's preconditions. The vendor gives them in prose only:
 // production broken or at fault, clusters of version 8.1.2 or later.

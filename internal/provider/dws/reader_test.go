@@ -37,15 +37,22 @@ func TestListReadsTheVendorsSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	capacity, lag, objective := int64(300<<30), 2*time.Minute, 20*time.Minute
+	capacity, lag, objective, recovery := int64(300<<30), 2*time.Minute, 20*time.Minute, time.Minute
+	synced := time.Date(2026, 1, 2, 3, 50, 0, 0, time.UTC)
+	gb := func(n float64) *int64 { bytes := int64(n * (1 << 30)); return &bytes }
 	want := provider.Listing{Groups: []replication.Group{{
 		Key:     replication.GroupKey{Provider: replication.HuaweiDWS, ID: drID},
 		Account: "hw-warehouse", Name: "warehouse", Region: "cn-north-4",
 		Source: zoneA, Target: zoneB, Active: zoneA,
 		RawStatus: "running", State: replication.Replicating,
 		Baseline: "primary=cluster-a:primary standby=cluster-b:standby",
-		LastSync: time.Date(2026, 1, 2, 3, 50, 0, 0, time.UTC), Lag: &lag, RPOObjective: &objective,
+		LastSync: synced, Lag: &lag, RPOObjective: &objective,
 		CapacityBytes: &capacity, ReadAt: now, Side: "primary",
+		Clusters: []replication.WarehouseCluster{
+			{Role: "primary", ID: "cluster-a", Name: "dws-a", Status: "waiting", Version: "8.1.3.310", CapacityBytes: gb(300), UsedBytes: gb(41.2), LastSuccess: synced},
+			{Role: "standby", ID: "cluster-b", Name: "dws-b", Status: "waiting", Version: "8.1.3.310", CapacityBytes: gb(300), UsedBytes: gb(40.8), LastSuccess: synced},
+		},
+		BarrierTime: synced, RecoveryTime: &recovery,
 	}}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(replication.Group{}, "Ready", "ProviderTime")); diff != "" {
 		t.Errorf("List (-want +got):\n%s", diff)

@@ -27,6 +27,8 @@ type fields struct {
 	ID               string `json:"id"`
 	ServerGroup      string `json:"server_group_id"`
 	ConsistencyGroup string `json:"replication_consistency_group_id"`
+	ResourceType     string `json:"resource_type"`
+	StartTime        string `json:"start_time"`
 	Body             string
 }
 
@@ -41,7 +43,8 @@ type raw struct {
 func define(r request) (fields, *def.HttpRequestDef) {
 	f := fields{
 		Limit: r.query.Limit, Offset: r.query.Offset, Marker: r.query.Marker, ID: r.query.ID,
-		ServerGroup: r.query.ServerGroup, ConsistencyGroup: r.query.ConsistencyGroup, Body: r.body,
+		ServerGroup: r.query.ServerGroup, ConsistencyGroup: r.query.ConsistencyGroup,
+		ResourceType: r.query.ResourceType, StartTime: r.query.StartTime, Body: r.body,
 	}
 	b := def.NewHttpRequestDefBuilder().WithMethod(r.method).WithPath(r.path).WithContentType(r.contentType).WithResponse(new(raw)).
 		WithResponseField(def.NewFieldDef().WithName("Body").WithLocationType(def.Body))
@@ -52,6 +55,8 @@ func define(r request) (fields, *def.HttpRequestDef) {
 		{"ID", "id", f.ID},
 		{"ServerGroup", "server_group_id", f.ServerGroup},
 		{"ConsistencyGroup", "replication_consistency_group_id", f.ConsistencyGroup},
+		{"ResourceType", "resource_type", f.ResourceType},
+		{"StartTime", "start_time", f.StartTime},
 	} {
 		if q.value != "" {
 			b.WithRequestField(def.NewFieldDef().WithName(q.name).WithJsonTag(q.tag).WithLocationType(def.Query))

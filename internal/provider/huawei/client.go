@@ -67,6 +67,7 @@ type Query struct {
 	Limit, Offset, Marker         string
 	ID                            string
 	ServerGroup, ConsistencyGroup string
+	ResourceType, StartTime       string
 }
 
 // Get reads one object. path has {project_id} for the project and must not

@@ -1,6 +1,7 @@
 package huawei
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/drwatch/drwatch/internal/provider"
@@ -12,6 +13,8 @@ const MaxPages = 200
 // Listed collects the pages of one listing, each item once.
 type Listed struct {
 	Items []Item
+	// IDField is the field that tells an item's id; "" is "id".
+	IDField string
 	// Lost counts items that could not be read at all.
 	Lost int
 	seen map[string]bool
@@ -20,7 +23,7 @@ type Listed struct {
 // Add takes one page. It refuses a page that holds items and none of them new:
 // the provider then repeats itself, and the listing would never be complete.
 func (l *Listed) Add(a Answer, field string) (total int, err error) {
-	items, total, err := a.Items(field)
+	items, total, err := a.ItemsBy(field, cmp.Or(l.IDField, "id"))
 	if err != nil {
 		return 0, err
 	}

@@ -181,10 +181,16 @@ type Item struct {
 	ID string // "" when it cannot be read
 }
 
-// Items is a list of objects. The list must be there and be a list, else an
-// empty answer would pass for an empty account. Items that are no objects are
-// noted and left out; total counts them as well.
+// Items is a list of objects that have an "id". The list must be there and be a
+// list, else an empty answer would pass for an empty account. Items that are no
+// objects are noted and left out; total counts them as well.
 func (o Object) Items(field string) (items []Item, total int, err error) {
+	return o.ItemsBy(field, "id")
+}
+
+// ItemsBy is Items of objects whose id stands in another field, or that have
+// none when idField is "".
+func (o Object) ItemsBy(field, idField string) (items []Item, total int, err error) {
 	if !o.Told(field) {
 		return nil, 0, fmt.Errorf("%w: it has no list %q", ErrUnreadable, field)
 	}
@@ -198,9 +204,12 @@ func (o Object) Items(field string) (items []Item, total int, err error) {
 			o.problems.Note(field)
 			continue
 		}
-		id, readable := item.Word("id")
+		id, readable := "", false
+		if idField != "" {
+			id, readable = item.Word(idField)
+		}
 		if readable && provider.ValidID(id) != nil {
-			o.problems.Note("id")
+			o.problems.Note(idField)
 			id = ""
 		}
 		items = append(items, Item{Object: item, ID: id})

@@ -20,9 +20,17 @@ const (
 	pageSize = 500
 )
 
+// list is one of the service's paged lists.
+type list struct {
+	operation, path, field string
+	id                     string // the field of an item's id; "" is "id"
+}
+
 type reader struct {
 	client *huawei.Client
 }
+
+var _ provider.FactReader = (*reader)(nil)
 
 // NewReader builds the Reader of one project. It sends nothing.
 func NewReader(s provider.Settings) (provider.Reader, error) {
@@ -36,7 +44,7 @@ func NewReader(s provider.Settings) (provider.Reader, error) {
 // List reads all protection groups with their pairs and protected instances.
 func (r *reader) List(ctx context.Context) (provider.Listing, error) {
 	problems := huawei.NewProblems(r.client.Settings().Meter)
-	groups, answer, err := r.pages(ctx, problems, "ListProtectionGroups", groupsPath, "server_groups", huawei.Query{})
+	groups, answer, err := r.pages(ctx, problems, list{operation: "ListProtectionGroups", path: groupsPath, field: "server_groups"}, huawei.Query{})
 	if err != nil {
 		return provider.Listing{}, err
 	}
@@ -78,29 +86,29 @@ func (r *reader) Read(ctx context.Context, id string) (replication.Group, error)
 
 // pages reads a whole list: until a page is shorter than asked for, because
 // what `count` counts is not documented. The answer is that of the first page.
-func (r *reader) pages(ctx context.Context, problems *huawei.Problems, operation, path, field string, q huawei.Query) (huawei.Listed, huawei.Answer, error) {
-	var list huawei.Listed
+func (r *reader) pages(ctx context.Context, problems *huawei.Problems, l list, q huawei.Query) (huawei.Listed, huawei.Answer, error) {
+	all := huawei.Listed{IDField: l.id}
 	var first huawei.Answer
 	q.Limit = strconv.Itoa(pageSize)
 	for page, offset := 0, 0; page < huawei.MaxPages; page++ {
 		q.Offset = strconv.Itoa(offset)
-		answer, err := r.client.Get(ctx, operation, path, q, problems)
+		answer, err := r.client.Get(ctx, l.operation, l.path, q, problems)
 		if err != nil {
-			return list, first, err
+			return all, first, err
 		}
 		if page == 0 {
 			first = answer
 		}
-		total, err := list.Add(answer, field)
+		total, err := all.Add(answer, l.field)
 		if err != nil {
-			return list, first, fmt.Errorf("%s: %w", operation, err)
+			return all, first, fmt.Errorf("%s: %w", l.operation, err)
 		}
 		if total < pageSize {
-			return list, first, nil
+			return all, first, nil
 		}
 		offset += total
 	}
-	return list, first, fmt.Errorf("%s: more than %d pages", operation, huawei.MaxPages)
+	return all, first, fmt.Errorf("%s: more than %d pages", l.operation, huawei.MaxPages)
 }
 
 // members are the pairs and instances that were listed, by group.
@@ -117,7 +125,7 @@ type members struct {
 func (r *reader) members(ctx context.Context, problems *huawei.Problems, group string) (members, error) {
 	m := members{pairs: map[string][]huawei.Pair{}, gone: map[string]int{}, instances: map[string]int{}}
 	q := huawei.Query{ServerGroup: group}
-	pairs, _, err := r.pages(ctx, problems, "ListReplications", pairsPath, "replications", q)
+	pairs, _, err := r.pages(ctx, problems, list{operation: "ListReplications", path: pairsPath, field: "replications"}, q)
 	if err != nil {
 		return m, err
 	}
@@ -130,7 +138,7 @@ func (r *reader) members(ctx context.Context, problems *huawei.Problems, group s
 		}
 		m.pairs[pair.Group] = append(m.pairs[pair.Group], pair)
 	}
-	instances, _, err := r.pages(ctx, problems, "ListProtectedInstances", instancesPath, "protected_instances", q)
+	instances, _, err := r.pages(ctx, problems, list{operation: "ListProtectedInstances", path: instancesPath, field: "protected_instances"}, q)
 	if err != nil {
 		return m, err
 	}
