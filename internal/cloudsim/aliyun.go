@@ -36,7 +36,7 @@ func routeRPC(routes map[string]route) func(q *request) (route, bool) {
 		if q.isACS3() {
 			name = q.http.Header.Get("X-Acs-Action")
 		}
-		q.group = q.params.Get("ReplicaGroupId")
+		q.group = or(q.params.Get("ReplicaGroupId"), q.params.Get("GroupId")) // the latter names it for drills
 		r, ok := routes[name]
 		return r, ok
 	}

@@ -1,6 +1,7 @@
 package cloudsim
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -22,17 +23,39 @@ type EBSGroup struct {
 	NeverSynced   bool          // no recover point yet
 	Tags          map[string]string
 	ResourceGroup string
-	PairsExpire   time.Time // of prepaid pairs; zero = pay as you go
+	// Charges of the pairs, in their order; a pair beyond it is pay as you go.
+	Charges []EBSCharge
+}
+
+// EBSCharge is how one replication pair is paid for.
+type EBSCharge struct {
+	Type string // PREPAY or POSTPAY; default POSTPAY
+	// Expires is told as ExpiredTime; zero = not told. A prepaid pair that has
+	// expired replicates no longer, and nothing but its StatusMessage and its
+	// recover point shows it.
+	Expires time.Time
 }
 
 type ebsExtra struct {
 	// reversed: replication goes from target to source. Unlike atTarget it
 	// changes with the reprotection, not with the failover.
-	reversed bool
-	rpo      time.Duration
-	tags     map[string]string
-	resource string
-	expires  time.Time
+	reversed   bool
+	rpo        time.Duration
+	tags       map[string]string
+	resource   string
+	charges    []EBSCharge
+	drills     []*ebsDrill
+	drillDisks int // that drills ever created
+}
+
+// charge is that of one of the group's pairs.
+func (e *ebsExtra) charge(pair int) EBSCharge {
+	var charge EBSCharge
+	if pair < len(e.charges) {
+		charge = e.charges[pair]
+	}
+	charge.Type = or(charge.Type, "POSTPAY")
+	return charge
 }
 
 // The views of a group: from its production side, and from its standby side.
@@ -68,7 +91,7 @@ func (c *Cloud) AddEBS(s EBSGroup) (string, error) {
 	if s.NeverSynced {
 		g.clock.last = time.Time{}
 	}
-	g.ebs = &ebsExtra{reversed: s.AtTarget && g.status != "failovered", rpo: s.RPO, tags: s.Tags, resource: or(s.ResourceGroup, "rg-default"), expires: s.PairsExpire}
+	g.ebs = &ebsExtra{reversed: s.AtTarget && g.status != "failovered", rpo: s.RPO, tags: s.Tags, resource: or(s.ResourceGroup, "rg-default"), charges: s.Charges}
 	c.put(g, now,
 		shelfKey{g.provider, g.source.Region, siteProduction},
 		shelfKey{g.provider, g.target.Region, siteBackup})
@@ -125,7 +148,8 @@ func ebsRoutes() map[string]route {
 		"DescribeDiskReplicaPairProgress": {operation: "DescribeDiskReplicaPairProgress", serve: ebsProgress},
 	}
 	for name, t := range ebsActions() {
-		routes[name] = route{operation: name, action: t.action, serve: ebsAct}
+		routes[name] = route{operation: name, action: t.action, serve: ebsOnce((*Cloud).ebsDo)}
 	}
+	maps.Copy(routes, ebsDrillRoutes())
 	return routes
 }

@@ -18,31 +18,33 @@ type tokenEntry struct {
 // maxToken is the longest client token, in ASCII characters.
 const maxToken = 64
 
-// ebsAct carries out an action, once for each client token.
-func ebsAct(c *Cloud, q *request, now time.Time) answer {
-	if bad := q.checkRegion(); bad != nil {
-		return *bad
-	}
-	token := q.param("ClientToken")
-	if token == "" {
-		return c.ebsDo(q, now)
-	}
-	if len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r > 127 }) {
-		return q.aliyunError(http.StatusBadRequest, "InvalidParameter.ClientToken", "The ClientToken is longer than 64 characters or not ASCII.")
-	}
-	key, params := q.route.operation+" "+token, q.business()
-	if seen, ok := c.tokens[key]; ok {
-		if seen.params != params {
-			return q.aliyunError(http.StatusBadRequest, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request.")
+// ebsOnce carries out an action, once for each client token.
+func ebsOnce(do func(c *Cloud, q *request, now time.Time) answer) func(c *Cloud, q *request, now time.Time) answer {
+	return func(c *Cloud, q *request, now time.Time) answer {
+		if bad := q.checkRegion(); bad != nil {
+			return *bad
 		}
-		q.verdict = Repeated
-		return seen.answer
+		token := q.param("ClientToken")
+		if token == "" {
+			return do(c, q, now)
+		}
+		if len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r > 127 }) {
+			return q.aliyunError(http.StatusBadRequest, "InvalidParameter.ClientToken", "The ClientToken is longer than 64 characters or not ASCII.")
+		}
+		key, params := q.route.operation+" "+token, q.business()
+		if seen, ok := c.tokens[key]; ok {
+			if seen.params != params {
+				return q.aliyunError(http.StatusBadRequest, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request.")
+			}
+			q.verdict = Repeated
+			return seen.answer
+		}
+		a := do(c, q, now)
+		if a.status == http.StatusOK {
+			c.tokens[key] = tokenEntry{params, a}
+		}
+		return a
 	}
-	a := c.ebsDo(q, now)
-	if a.status == http.StatusOK {
-		c.tokens[key] = tokenEntry{params, a}
-	}
-	return a
 }
 
 // business is the request's own parameters, without the ones that every request

@@ -96,6 +96,7 @@ type ebsPairView struct {
 	Tags              []ebsTag `json:"Tags"`
 }
 
+// ebsPairOf is one pair as the group it is in shows it.
 func ebsPairOf(p *pair, g *group, site string, now time.Time) ebsPairView {
 	from, to := g.flow()
 	v := ebsPairView{
@@ -104,17 +105,20 @@ func ebsPairOf(p *pair, g *group, site string, now time.Time) ebsPairView {
 		DestinationRegion: to.Region, DestinationZoneID: to.Zone, DestinationDiskID: p.disks[1],
 		PrimaryRegion: g.source.Region, PrimaryZone: g.source.Zone, StandbyRegion: g.target.Region, StandbyZone: g.target.Zone,
 		RPO: int64(g.ebs.rpo / time.Second), LastRecoverPoint: unix(g.clock.at(now)),
-		ReplicaGroupID: g.id, ReplicaGroupName: g.name, CreateTime: unix(g.created), ChargeType: "POSTPAY",
+		ReplicaGroupID: g.id, ReplicaGroupName: g.name, CreateTime: unix(g.created),
 		Site: site, ResourceGroupID: g.ebs.resource, Tags: ebsTags(g),
 	}
 	if g.ebs.reversed {
 		v.SourceDiskID, v.DestinationDiskID = v.DestinationDiskID, v.SourceDiskID
 	}
-	if e := g.ebs.expires; !e.IsZero() {
-		v.ChargeType, v.Bandwidth, v.ExpiredTime = "PREPAY", 10240, unix(e)
-		if now.After(e) {
-			v.StatusMessage = "PrePayOrderExpired"
-		}
+	charge := g.ebs.charge(slices.Index(g.pairs, p))
+	v.ChargeType, v.ExpiredTime = charge.Type, unix(charge.Expires)
+	if charge.Type != "PREPAY" {
+		return v
+	}
+	v.Bandwidth = 10240
+	if e := charge.Expires; !e.IsZero() && now.After(e) {
+		v.StatusMessage, v.LastRecoverPoint = "PrePayOrderExpired", unix(g.clock.at(e))
 	}
 	return v
 }

@@ -130,6 +130,7 @@ func (c *Cloud) unable(g *group, op *operation) bool {
 // id means all of them.
 func (c *Cloud) unstick(faultID string, now time.Time) {
 	for _, g := range c.order {
+		c.unstickDrills(g, faultID, now)
 		op := g.running
 		if op == nil {
 			continue
