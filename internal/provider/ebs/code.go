@@ -24,12 +24,22 @@ var throttles = []string{"Throttling", "Rejected.Throttling"}
 // notFound is the code for a group that does not exist.
 const notFound = "NoSuchResource"
 
+// denials are the codes of a call that this key, this region or this edition of
+// the product does not have.
+var denials = []string{"Forbidden", "NoPermission", "InvalidAction", "UnsupportedOperation"}
+
+func denied(code string) bool { return slices.ContainsFunc(denials, family(code)) }
+
+// family tells whether a name is the code, or stands for the code's family.
+func family(code string) func(name string) bool {
+	return func(name string) bool { return code == name || strings.HasPrefix(code, name+".") }
+}
+
 func classOf(code string) provider.CodeClass {
-	family := func(name string) bool { return code == name || strings.HasPrefix(code, name+".") }
 	switch {
-	case slices.ContainsFunc(throttles, family):
+	case slices.ContainsFunc(throttles, family(code)):
 		return provider.CodeThrottled
-	case slices.ContainsFunc(refusals, family):
+	case slices.ContainsFunc(refusals, family(code)):
 		return provider.CodeRefused
 	}
 	return provider.CodeUnknown

@@ -25,3 +25,32 @@ func Decode(reader provider.Reader, readAt time.Time, groups, pairs []byte) (l p
 	}
 	return b.listing(), true
 }
+
+// DecodeFacts is what SlowFacts makes of one page of pairs and one of drills.
+// ok is false when one of them is no list.
+func DecodeFacts(pairs, drills []byte) (expiries []provider.Expiry, statuses []string, ok bool) {
+	items, ok := decodeAnswer(pairs).list("ReplicaPairs")
+	if !ok {
+		return nil, nil, false
+	}
+	for _, raw := range items {
+		if e, ok := parseExpiry(raw, provider.NopMeter{}); ok {
+			expiries = append(expiries, e)
+		}
+	}
+	if items, ok = decodeAnswer(drills).list("Drills"); !ok {
+		return nil, nil, false
+	}
+	for _, raw := range items {
+		if _, status, ok := parseDrill(raw, func(string) {}); ok {
+			statuses = append(statuses, status)
+		}
+	}
+	return expiries, statuses, true
+}
+
+// EndpointOf is where the Actor's calls go, as the SDK is told.
+func EndpointOf(a provider.Actor) (scheme, domain string) {
+	c := a.(*Actor).c
+	return c.scheme, c.domain
+}

@@ -85,8 +85,22 @@ func (r *Reader) parseGroup(raw json.RawMessage, at moment, bad func(string)) (g
 	times := provider.Times{Meter: counting{provider.NopMeter{}, bad}}
 	seconds, _ := it.number("LastRecoverPoint")
 	g.LastSync = times.Unix("LastRecoverPoint", seconds)
-	g.Lag = times.Lag(at.here, g.LastSync)
+	g.Lag = times.Lag(notBefore(at.here, g.LastSync), g.LastSync)
 	return g, true
+}
+
+// clockGrain is how far a recover point may lie ahead of our clock and still be
+// "just now": the provider tells whole seconds, and two clocks that are kept in
+// time differ by a few.
+const clockGrain = 5 * time.Second
+
+// notBefore is here, or synced when that is later by no more than clockGrain.
+// Without it a group that has just replicated would have no lag at all.
+func notBefore(here, synced time.Time) time.Time {
+	if ahead := synced.Sub(here); ahead > 0 && ahead <= clockGrain {
+		return synced
+	}
+	return here
 }
 
 // objective is the RPO of the group, in whole seconds: the configured one, or

@@ -92,16 +92,32 @@ func detail(g replication.Group) string {
 // read reads the groups and pairs that the filters select.
 func (r *Reader) read(ctx context.Context, groupFilter, pairFilter map[string]string) (provider.Listing, error) {
 	b := newBuilder(r)
-	if err := r.pages(ctx, describeGroups, "ReplicaGroups", groupFilter, b.addGroup); err != nil {
+	if err := r.pages(ctx, describeGroups, "ReplicaGroups", r.view(groupFilter), b.addGroup); err != nil {
 		return provider.Listing{}, err
 	}
 	if len(b.groups) > 0 {
-		if err := r.pages(ctx, describePairs, "ReplicaPairs", pairFilter, b.addPair); err != nil {
+		if err := r.pages(ctx, describePairs, "ReplicaPairs", r.view(pairFilter), b.addPair); err != nil {
 			return provider.Listing{}, err
 		}
 	}
 	return b.listing(), nil
 }
+
+// view is the filter, as this Reader's site sees it.
+func (r *Reader) view(filter map[string]string) map[string]string {
+	params := map[string]string{"Site": r.site}
+	maps.Copy(params, filter)
+	return params
+}
+
+// callError is why a list could not be read, with the provider's code.
+type callError struct {
+	error
+	code string
+}
+
+// Unwrap gives the error itself.
+func (e callError) Unwrap() error { return e.error }
 
 // moment is when an answer came: by the clock here, and by the provider's, zero
 // when it told none.
@@ -110,7 +126,7 @@ type moment struct{ here, there time.Time }
 // pages calls op until there is no further page, and each for every item. The
 // list is complete when it returns nil.
 func (r *Reader) pages(ctx context.Context, op, field string, filter map[string]string, each func(json.RawMessage, moment)) error {
-	params := map[string]string{"MaxResults": pageSize, "Site": r.site}
+	params := map[string]string{"MaxResults": pageSize}
 	maps.Copy(params, filter)
 	tokens := map[string]bool{}
 	for range maxPages {
@@ -119,7 +135,7 @@ func (r *Reader) pages(ctx context.Context, op, field string, filter map[string]
 			if reply.Status == 404 && reply.answer.code == notFound {
 				return fmt.Errorf("%w: %w", provider.ErrNotFound, reply.err)
 			}
-			return reply.err
+			return callError{reply.err, reply.answer.code}
 		}
 		items, ok := reply.answer.list(field)
 		if !ok {
