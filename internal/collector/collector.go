@@ -49,6 +49,7 @@ type Collector struct {
 	ctx        context.Context // of Run, nil before it
 	over       bool            // Run waits for its end
 	configured bool            // Update was called
+	generation uint64          // counts the Updates, and the groups that another account holds than before
 	sites      []replication.Site
 	accounts   []*account // in the order of precedence
 	groups     map[replication.GroupKey]Group
@@ -161,6 +162,7 @@ func (c *Collector) Update(s Settings) error {
 	c.mu.Lock()
 	now := c.o.Now()
 	c.configured = true
+	c.generation++
 	c.sites = s.sites()
 	err := c.replaceAccounts(s.Accounts, now)
 	moves := c.merge(now)
@@ -174,7 +176,7 @@ func (c *Collector) Update(s Settings) error {
 
 // publish swaps the snapshot. c.mu is held, but in New.
 func (c *Collector) publish(now time.Time) {
-	s := &Snapshot{At: now, Groups: c.groups}
+	s := &Snapshot{At: now, Groups: c.groups, generation: c.generation}
 	tried := c.configured
 	for _, a := range c.accounts {
 		s.Accounts = append(s.Accounts, a.state)

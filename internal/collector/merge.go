@@ -60,6 +60,9 @@ func (c *Collector) follow(g replication.Group, now time.Time) (Move, bool) {
 		is.active = was.active
 	}
 	c.known[g.Key] = is
+	if was.account != "" && was.account != is.account {
+		c.generation++
+	}
 	if was.active.IsZero() || is.active == was.active {
 		return Move{}, false
 	}

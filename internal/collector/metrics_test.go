@@ -240,3 +240,76 @@ func TestOldResultsAreNotShown(t *testing.T) {
 		}
 	})
 }
+
+// What is rendered once and what is rendered at each scrape is everything, and no
+// metric is of both kinds: it would be on /metrics twice.
+func TestTwoKindsOfSamples(t *testing.T) {
+	virtual(t, func(t *testing.T, h *house) {
+		furnished(t, h)
+		s, now := h.Snapshot(), time.Now()
+		kinds := map[string]string{}
+		total := 0
+		note := func(kind string, sample collector.Sample) {
+			total++
+			if was, ok := kinds[sample.Metric]; ok && was != kind {
+				t.Errorf("%s is %s and %s", sample.Metric, was, kind)
+			}
+			kinds[sample.Metric] = kind
+		}
+		for _, a := range s.Accounts {
+			for sample := range s.GroupSamples(a) {
+				note("of groups", sample)
+			}
+		}
+		for _, sample := range s.ObserverSamples(now) {
+			note("the observer's", sample)
+		}
+		if all := s.Samples(now); len(all) != total || total < 60 {
+			t.Errorf("%d samples in all, %d of the two kinds", len(all), total)
+		}
+		for _, m := range h.Definitions() {
+			if m.Type == collector.Distribution && kinds[m.Name] == "of groups" {
+				t.Errorf("%s is a distribution of groups, which cannot be rendered once", m.Name)
+			}
+		}
+	})
+}
+
+// The version of an account's groups changes with each poll of it, with its
+// facts, with the settings, and when another account takes a group over; and
+// with nothing else.
+func TestVersions(t *testing.T) {
+	virtual(t, func(t *testing.T, h *house) {
+		first, second := &reader{}, &reader{groups: []replication.Group{plainGroup("g1")}}
+		rare := account("first", first)
+		rare.PollInterval = 10 * time.Minute
+		settings := only(rare, account("second", second))
+		h.run(t, settings)
+		after(time.Second)
+		version := func(i int) collector.Version { s := h.Snapshot(); return s.Version(s.Accounts[i]) }
+		was := [2]collector.Version{version(0), version(1)}
+		after(6 * time.Second) // probes only
+		if version(0) != was[0] || version(1) != was[1] {
+			t.Error("a probe changed a version")
+		}
+		after(40 * time.Second)
+		if version(0) != was[0] || version(1) == was[1] {
+			t.Error("want the second account's version alone to change with its poll")
+		}
+		first.change(func(r *reader) { r.groups = []replication.Group{plainGroup("g1")} })
+		second.change(func(r *reader) { r.err = fmt.Errorf("down") })
+		after(time.Minute)
+		was[1] = version(1)
+		after(11 * time.Minute)
+		if g := h.Snapshot().Groups[key("g1")]; g.Account != "first" || version(1) == was[1] {
+			t.Errorf("held by %s; want the second account's version to change when the first takes its group", g.Account)
+		}
+		was = [2]collector.Version{version(0), version(1)}
+		if err := h.Update(settings); err != nil {
+			t.Fatal(err)
+		}
+		if version(0) == was[0] || version(1) == was[1] {
+			t.Error("new settings changed no version")
+		}
+	})
+}

@@ -13,22 +13,10 @@ import (
 // that got too old since has none.
 func (s *Snapshot) Samples(now time.Time) []Sample {
 	out := make([]Sample, 0, 24*len(s.Groups)+64)
-	for _, g := range s.Groups {
-		out = append(out, groupSamples(&g)...)
-	}
 	for _, a := range s.Accounts {
-		out = append(out, a.samples()...)
-		out = append(out, a.Facts.samples(a, s.Groups)...)
+		out = slices.AppendSeq(out, s.GroupSamples(a))
 	}
-	for _, p := range s.Probes {
-		if p.Fresh(now) {
-			out = append(out, probeSamples(p)...)
-		}
-	}
-	for _, site := range s.Sites {
-		out = append(out, stillStanding(false, site.Name, site.Verdict, now)...)
-	}
-	return append(out, stillStanding(true, "", s.References, now)...)
+	return append(out, s.ObserverSamples(now)...)
 }
 
 // groupSamples is what is told of one group; what the provider does not tell

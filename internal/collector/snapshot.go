@@ -20,6 +20,8 @@ type Snapshot struct {
 	References probe.Verdict
 	// ReferenceCount is how many references there are.
 	ReferenceCount int
+
+	generation uint64 // of the settings, and of which account holds which group
 }
 
 // Group is a group with the sites it stands in; a site is "" when none names
