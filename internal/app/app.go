@@ -39,6 +39,7 @@ type App struct {
 	controller *failover.Controller
 	metrics    *metrics
 	table      *collector.Table // of what samples tells
+	page       *page            // of /metrics; only keepRendered renders it
 	fed        time.Time        // when the history got the samples last
 	server     *server
 
@@ -110,6 +111,9 @@ func (a *App) build(l *loaded) error {
 	})
 	if err != nil {
 		return fmt.Errorf("collector: %w", err)
+	}
+	if a.page, err = newPage(a.collector.Definitions(), definitions()); err != nil {
+		return fmt.Errorf("metrics: %w", err)
 	}
 	cl, err := newClouds(c, o, a.meter)
 	if err != nil {
@@ -188,7 +192,8 @@ func (a *App) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// registry gathers everything that /metrics shows.
+// registry gathers what /metrics shows besides the page: of this process, and of
+// this moment.
 func (a *App) registry() (*prometheus.Registry, error) {
 	reg := prometheus.NewRegistry()
 	var errs []error

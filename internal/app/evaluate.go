@@ -1,9 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/collector"
@@ -49,13 +51,7 @@ func (e *evaluating) Evaluate(ctx context.Context) (failover.Evaluation, error) 
 }
 
 func compareKeys(a, b replication.GroupKey) int {
-	if a.String() < b.String() {
-		return -1
-	}
-	if a == b {
-		return 0
-	}
-	return 1
+	return cmp.Or(strings.Compare(string(a.Provider), string(b.Provider)), strings.Compare(a.ID, b.ID))
 }
 
 func (e *evaluating) view(r policy.RuleResult) failover.RuleView {

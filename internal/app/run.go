@@ -30,6 +30,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() { a.reloadOnRequest(ctx) })
+	wg.Go(func() { a.keepRendered(watching) })
 	loop, stopLoop := context.WithCancel(ctx)
 	defer stopLoop()
 	wg.Go(func() { a.loop(loop) })

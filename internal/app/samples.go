@@ -32,6 +32,12 @@ func definitions() []collector.Metric {
 
 // samples are the values of the definitions now.
 func (a *App) samples() []collector.Sample {
+	return append(a.observerSamples(), a.groupSamples()...)
+}
+
+// observerSamples are those that say nothing of a group: few, and always of this
+// moment.
+func (a *App) observerSamples() []collector.Sample {
 	s := a.controller.State()
 	var out samples
 	out.add("drwatch_leader", boolean(s.Leads))
@@ -40,8 +46,18 @@ func (a *App) samples() []collector.Sample {
 	out.add("drwatch_config_last_reload_successful", boolean(ok))
 	out.add("drwatch_config_last_reload_success_timestamp_seconds", unix(good))
 	out.observers(s.Cluster)
-	out.rules(s)
+	for _, r := range s.Evaluation.Rules {
+		out.add("drwatch_rule_info", 1, r.Rule.Name, string(r.Rule.Mode), string(r.Rule.Action), r.Rule.Hash)
+	}
 	out.incidents(s.Cluster)
+	return out
+}
+
+// groupSamples are those of groups: what rules and the store say of each.
+func (a *App) groupSamples() []collector.Sample {
+	s := a.controller.State()
+	var out samples
+	out.rules(s)
 	for _, g := range a.collector.Snapshot().Groups {
 		rec := s.Cluster.Groups[g.Key]
 		out.add("drwatch_group_latched", boolean(rec.Latch != nil), g.Account, g.Key.ID)
@@ -77,7 +93,6 @@ func (s *samples) rules(state failover.State) {
 		votes[key(v.Rule, v.Group, v.Verdict)]++
 	}
 	for _, r := range state.Evaluation.Rules {
-		s.add("drwatch_rule_info", 1, r.Rule.Name, string(r.Rule.Mode), string(r.Rule.Action), r.Rule.Hash)
 		for _, t := range r.Targets {
 			where := []string{r.Rule.Name, t.Group.Account, t.Group.Key.ID}
 			for _, st := range []string{"pending", "firing"} {

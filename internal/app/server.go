@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
+	"github.com/drwatch/drwatch/internal/exposition"
 	"github.com/drwatch/drwatch/internal/web"
 )
 
@@ -53,11 +54,13 @@ func (s *server) handle(a *App) error {
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
+	metrics, err := exposition.NewHandler(a.page.Page, reg, s.o.Logger.With("component", "metrics"))
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
 	s.http.Handler = web.Handler(web.Options{
 		View: a, Operator: operator{a}, Logger: s.o.Logger.With("component", "web"), Now: s.o.Now,
-		Metrics: promhttp.InstrumentMetricHandler(reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{
-			EnableOpenMetrics: true, MaxRequestsInFlight: 40, Timeout: 30 * time.Second, CoalesceGather: true, Registry: reg,
-		})),
+		Metrics: promhttp.InstrumentMetricHandler(reg, metrics),
 	})
 	return nil
 }
@@ -94,7 +97,7 @@ func (s *server) close(ctx context.Context) error {
 	return err
 }
 
-// collectors are all that /metrics shows.
+// collectors are all that is collected at each scrape.
 func (a *App) collectors() []prometheus.Collector {
-	return append([]prometheus.Collector{a.collector.Metrics(), a.table.Collector(a.samples)}, a.metrics.collectors()...)
+	return append([]prometheus.Collector{a.collector.ObserverMetrics(), a.table.Collector(a.observerSamples)}, a.metrics.collectors()...)
 }

@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 )
 
 // patience is how long anything may take here; what waits looks again each
@@ -67,6 +70,16 @@ func TestGettingStarted(t *testing.T) {
 func checkMetricsPage(t *testing.T, scrape string) {
 	t.Helper()
 	page := read(t, filepath.Join(root, "docs/metrics.md"))
+	parser := expfmt.NewTextParser(model.UTF8Validation) // refuses a metric that is there twice
+	families, err := parser.TextToMetricFamilies(strings.NewReader(scrape))
+	if err != nil {
+		t.Errorf("/metrics: %v", err)
+	}
+	for name, want := range map[string]int{"drwatch_group_info": 21, "drwatch_group_latched": 21, "drwatch_rule_votes": 16 * 3, "drwatch_rule_info": 4, "drwatch_leader": 1} {
+		if n := len(families[name].GetMetric()); n != want {
+			t.Errorf("%d series of %s, want %d", n, name, want)
+		}
+	}
 	found := regexp.MustCompile(`(?m)^# TYPE (drwatch_\S+) (\S+)$`).FindAllStringSubmatch(scrape, -1)
 	if len(found) < 30 {
 		t.Errorf("only %d metrics are exported", len(found))
