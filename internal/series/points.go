@@ -2,9 +2,7 @@ package series
 
 import (
 	"math"
-	"sort"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 )
 
@@ -51,80 +49,4 @@ func kindOf(v float64) kind {
 		return vanish
 	}
 	return notANum
-}
-
-// memSeries is one series. Points only ever grow at the end and are dropped at
-// the front by re-slicing, so a slice of them that a reader took stays valid.
-type memSeries struct {
-	id       uint64
-	labels   labels.Labels
-	next     *memSeries // of the same hash
-	points   []Point    // by time, strictly growing
-	interval int64      // milliseconds, of the source when it last wrote
-	owner    *source
-	set      uint64 // the owner's set that the series was last in
-}
-
-func (m *memSeries) last() Point { return m.points[len(m.points)-1] }
-
-// add appends a point, with a marker before it when the silence since the last
-// one was longer than two intervals. It returns when that silence began to
-// count (0: there was none), and false when the point is too late.
-func (m *memSeries) add(p Point, interval int64) (gap int64, ok bool) {
-	if n := len(m.points); n > 0 {
-		if p.T <= m.points[n-1].T {
-			return 0, false
-		}
-		if at, silent := m.silentFrom(p.T); silent {
-			m.points = append(m.points, Point{at, silentMarker()})
-			gap = at
-		}
-	}
-	m.points = append(m.points, p)
-	m.interval = interval
-	return gap, true
-}
-
-// silentFrom tells whether the series has nothing to say strictly before t, and
-// since when. A series that vanished or ended is not silent: it said so.
-func (m *memSeries) silentFrom(t int64) (int64, bool) {
-	l := m.last()
-	if k := kindOf(l.V); k != number && k != notANum {
-		return 0, false
-	}
-	at := l.T + 2*m.interval
-	return at, at < t
-}
-
-// trim drops what is older than t.
-func (m *memSeries) trim(t int64) {
-	i := sort.Search(len(m.points), func(i int) bool { return m.points[i].T >= t })
-	m.points = m.points[i:]
-}
-
-// window is the points of [start, end], and the time of the marker that follows
-// them when the series has fallen silent by end (0: it has not).
-func (m *memSeries) window(start, end int64) (pts []Point, silent int64) {
-	lo := sort.Search(len(m.points), func(i int) bool { return m.points[i].T >= start })
-	hi := sort.Search(len(m.points), func(i int) bool { return m.points[i].T > end })
-	if hi == len(m.points) && hi > 0 {
-		if at, is := m.silentFrom(end + 1); is && at >= start {
-			silent = at
-		}
-	}
-	return m.points[lo:hi], silent
-}
-
-// at is the newest point at or before t, with silence made visible.
-func (m *memSeries) at(t int64) (Point, bool) {
-	hi := sort.Search(len(m.points), func(i int) bool { return m.points[i].T > t })
-	if hi == 0 {
-		return Point{}, false
-	}
-	if hi == len(m.points) {
-		if at, silent := m.silentFrom(t + 1); silent {
-			return Point{at, silentMarker()}, true
-		}
-	}
-	return m.points[hi-1], true
 }

@@ -62,18 +62,20 @@ func (q *querier) Select(ctx context.Context, sorted bool, hints *storage.Select
 // read cuts [start, end] out of a series; nil when nothing is there.
 func (q *querier) read(m *memSeries, start, end int64, newest bool) *cut {
 	r := &cut{labels: m.labels}
-	if q.carry == (Carry{}) {
-		r.points, r.silent = m.window(start, end)
-	} else {
+	switch {
+	case q.carry != Carry{}:
 		pts := q.carry.fill(m, end)
 		r.points = pts[sort.Search(len(pts), func(i int) bool { return pts[i].T >= start }):]
-	}
-	if newest {
-		if r.silent != 0 {
-			r.points = nil
-		} else if n := len(r.points); n > 1 {
+		if n := len(r.points); newest && n > 1 {
 			r.points = r.points[n-1:]
 		}
+	case newest:
+		r.silent = m.silence(start, end)
+		if p, ok := m.newest(end); ok && p.T >= start && r.silent == 0 {
+			r.points = []Point{p}
+		}
+	default:
+		r.points, r.silent = m.window(start, end)
 	}
 	if len(r.points) == 0 && r.silent == 0 {
 		return nil

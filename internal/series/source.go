@@ -5,6 +5,8 @@ import "sort"
 // source is one writer of whole sets: an account's poll, a site's probes.
 type source struct {
 	last    int64 // time of its newest set
+	step    int64 // milliseconds, the interval of its newest set
+	line    timeline
 	spoke   bool
 	set     uint64
 	members []*memSeries // of the newest set
@@ -19,8 +21,15 @@ type change struct {
 	t   int64
 }
 
-// begin starts a new set.
-func (s *source) begin(t int64) { s.last, s.spoke, s.set = t, true, s.set+1 }
+// begin starts a new set. When the source had fallen silent, that is a moment
+// too.
+func (s *source) begin(t int64) {
+	if silent := s.last + 2*s.step; s.spoke && silent > s.last && silent < t {
+		s.line.push(silent)
+	}
+	s.line.push(t)
+	s.last, s.spoke, s.set = t, true, s.set+1
+}
 
 // claim puts the series into the set. One of the previous set is a member
 // already; one that had vanished, or belonged to another source, becomes one.
@@ -40,7 +49,7 @@ func (s *source) endOthers(seq uint64, t int64, marker float64) {
 		case m.set == s.set:
 			keep = append(keep, m)
 		default:
-			if gap, _ := m.add(Point{t, marker}, m.interval); gap != 0 {
+			if gap, _ := m.add(s, Point{t, marker}, m.interval); gap != 0 {
 				s.changed(seq, gap)
 			}
 			m.set = 0

@@ -71,10 +71,11 @@ func (s *Store) Append(name string, at time.Time, interval time.Duration, sample
 	s.seq++
 	src.begin(t)
 	step := max(interval.Milliseconds(), 0)
+	src.step = step
 	floor := t - s.retention
 	for _, smp := range samples {
 		m := s.index.get(smp.Labels)
-		gap, ok := m.add(Point{t, smp.Value}, step)
+		gap, ok := m.add(src, Point{t, smp.Value}, step)
 		if !ok {
 			s.dropped++
 		}
@@ -158,13 +159,14 @@ func (s *Store) sweep(t int64) {
 	var dead []*memSeries
 	for _, m := range s.index.all {
 		m.trim(floor)
-		if len(m.points) == 0 {
+		if m.empty() {
 			dead = append(dead, m)
 		}
 	}
 	s.index.remove(dead)
 	for name, src := range s.sources {
 		src.trim(floor)
+		src.line.trim(floor)
 		if src.last < floor {
 			delete(s.sources, name)
 		}

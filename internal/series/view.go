@@ -31,13 +31,14 @@ func (s *Store) View(c Carry) storage.Queryable {
 // stretch has a sample at every interval, so that ranges see it as well.
 func (c Carry) fill(m *memSeries, end int64) []Point {
 	f := filler{carry: c, interval: max(m.interval, 1)}
-	for i, p := range m.points {
+	points := m.all()
+	for i, p := range points {
 		if p.T > end {
 			break
 		}
 		next := end + 1
-		if i+1 < len(m.points) {
-			next = min(next, m.points[i+1].T)
+		if i+1 < len(points) {
+			next = min(next, points[i+1].T)
 		}
 		f.point(p, next)
 	}
