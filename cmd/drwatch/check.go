@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"text/tabwriter"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -23,10 +25,12 @@ func checkCommands(cli *kingpin.Application, add func(*kingpin.CmdClause, action
 	strict := cmd.Flag("strict", "Exit 3 when there are only warnings.").Bool()
 	add(cmd, func(context.Context) error {
 		var all strictyaml.Problems
+		costs := map[string][]app.Forecast{}
 		for _, f := range *files {
-			all = append(all, app.CheckConfig(f)...)
+			found, cost := app.CheckConfig(f)
+			all, costs[f] = append(all, found...), cost
 		}
-		return verdict(*files, all, *strict)
+		return verdict(*files, all, *strict, costs)
 	})
 
 	cmd = check.Command("rules", "Check rule files.")
@@ -34,12 +38,13 @@ func checkCommands(cli *kingpin.Application, add func(*kingpin.CmdClause, action
 	config := cmd.Flag("config.file", "Check the rules against the sites and accounts of this configuration.").String()
 	strictRules := cmd.Flag("strict", "Exit 3 when there are only warnings.").Bool()
 	add(cmd, func(context.Context) error {
-		return verdict(*rules, app.CheckRules(*rules, *config), *strictRules)
+		return verdict(*rules, app.CheckRules(*rules, *config), *strictRules, nil)
 	})
 }
 
-// verdict prints what was found, a line each, and picks the exit code.
-func verdict(files []string, found strictyaml.Problems, strict bool) error {
+// verdict prints what was found, a line each, and picks the exit code. What the
+// accounts of a good file cost is printed below it.
+func verdict(files []string, found strictyaml.Problems, strict bool, costs map[string][]app.Forecast) error {
 	for _, p := range found {
 		fmt.Fprintln(os.Stderr, p)
 	}
@@ -51,6 +56,33 @@ func verdict(files []string, found strictyaml.Problems, strict bool) error {
 	}
 	for _, f := range files {
 		fmt.Printf("%s: ok\n", f)
+		if err := forecast(os.Stdout, costs[f]); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// forecast is a table of the calls that polls make in an hour.
+func forecast(w io.Writer, costs []app.Forecast) error {
+	if len(costs) == 0 {
+		return nil
+	}
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(tw, "ACCOUNT\tCALLS/HOUR\tAND MORE")
+	for _, c := range costs {
+		fmt.Fprintf(tw, "%s\tat least %d\t%s\n", c.Account, c.PerHour(c.Poll.Least), more(c))
+	}
+	if err := tw.Flush(); err != nil {
+		return fmt.Errorf("writing the forecast: %w", err)
+	}
+	return nil
+}
+
+// more is what depends on how much the account holds.
+func more(c app.Forecast) string {
+	if n := c.Poll.PerGroup; n > 0 {
+		return fmt.Sprintf("up to %d for each group: %d per group and poll", c.PerHour(n), n)
+	}
+	return fmt.Sprintf("%d for each further page of a list, of %d items", c.PerHour(1), c.Poll.Page)
 }

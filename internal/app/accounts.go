@@ -19,8 +19,9 @@ import (
 // held: only then are the action credentials loaded.
 type account struct {
 	config config.Account
-	polls  readers // bounded by the account's rate limit
-	acts   readers // for single groups under a claim: never held back
+	pace   *provider.Pace // of all that calls for it
+	polls  readers        // wait for the pace
+	acts   readers        // for single groups under a claim: never held back
 	acting provider.Settings
 }
 
@@ -34,10 +35,12 @@ type clouds struct {
 	order  []*account
 }
 
-func newClouds(c *config.Config, o *Options, meter func(account string) provider.Meter) (*clouds, error) {
+// newClouds makes the accounts of a configuration. Before are those that they
+// replace, nil at the start.
+func newClouds(c *config.Config, o *Options, meter func(account string) provider.Meter, before *clouds) (*clouds, error) {
 	out := &clouds{byName: map[string]*account{}}
 	for _, a := range c.Accounts {
-		built, err := newAccount(a, o, meter(a.Name))
+		built, err := newAccount(a, o, meter(a.Name), paceOf(a, o, before))
 		if err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
@@ -47,9 +50,10 @@ func newClouds(c *config.Config, o *Options, meter func(account string) provider
 	return out, nil
 }
 
-func newAccount(a config.Account, o *Options, meter provider.Meter) (*account, error) {
+func newAccount(a config.Account, o *Options, meter provider.Meter, pace *provider.Pace) (*account, error) {
 	read := settings(a, o, meter)
-	out := &account{config: a, acting: read}
+	read.Pace = pace
+	out := &account{config: a, pace: pace, acting: read}
 	out.acting.Endpoint, out.acting.Region, out.acting.Timeout = a.ActionEndpoint, a.Region, a.ActionTimeout
 	if a.Provider == replication.AliyunEBS {
 		out.acting.Region = a.ActionRegion
@@ -59,7 +63,7 @@ func newAccount(a config.Account, o *Options, meter provider.Meter) (*account, e
 	if out.polls, err = newReaders(a, read, out.acting); err != nil {
 		return nil, err
 	}
-	read.RequestsPerSecond, read.Burst = 0, 0
+	read.Urgent = true
 	out.acts, err = newReaders(a, read, out.acting)
 	return out, err
 }
@@ -80,7 +84,6 @@ func settings(a config.Account, o *Options, meter provider.Meter) provider.Setti
 		Account: a.Name, Region: a.Region, ProjectID: a.ProjectID, Endpoint: a.Endpoint, PrimaryRegion: a.Region,
 		Timeout: a.PollTimeout, TimeZone: a.TimeZone.Location, RPOObjective: a.RPOObjective, Credentials: keys(a.Credentials),
 		Now: o.Now, Meter: meter, UserAgent: "drwatch/" + o.Version,
-		RequestsPerSecond: a.RateLimit.RequestsPerSecond, Burst: a.RateLimit.Burst,
 	}
 	if a.Zones != nil {
 		s.PrimaryZone, s.SecondaryZone = a.Zones.Primary, a.Zones.Secondary
@@ -130,7 +133,7 @@ func watched(c *config.Config, cl *clouds) collector.Settings {
 	var s collector.Settings
 	for _, a := range cl.order {
 		s.Accounts = append(s.Accounts, collector.AccountSettings{
-			Name: a.config.Name, Provider: a.config.Provider, Reader: a.polls.own, Fallback: a.polls.other,
+			Name: a.config.Name, Provider: a.config.Provider, Reader: a.polls.own, Fallback: a.polls.other, Pace: a.pace,
 			Acting: a.acts.own, ActingFallback: a.acts.other,
 			PollInterval: a.config.PollInterval, PollTimeout: a.config.PollTimeout,
 			Include: texts(a.config.Groups.Include), Exclude: texts(a.config.Groups.Exclude),

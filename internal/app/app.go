@@ -115,7 +115,7 @@ func (a *App) build(l *loaded) error {
 	if a.page, err = newPage(a.collector.Definitions(), definitions()); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	cl, err := newClouds(c, o, a.meter)
+	cl, err := newClouds(c, o, a.meter, nil)
 	if err != nil {
 		return err
 	}

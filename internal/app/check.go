@@ -9,16 +9,17 @@ import (
 )
 
 // CheckConfig finds everything that is wrong with a configuration file and the
-// rule files it names. What only this machine lacks (files with secrets) and
+// rule files it names, and tells what the polls of its accounts cost. What only this machine lacks (files with secrets) and
 // what this version cannot serve are warnings here: serve refuses them.
-func CheckConfig(path string) strictyaml.Problems {
+func CheckConfig(path string) (strictyaml.Problems, []Forecast) {
 	c, err := config.Load(path)
 	if err != nil {
-		return problemsOf(path, err)
+		return problemsOf(path, err), nil
 	}
 	problems := append(strictyaml.Problems{}, c.Warnings()...)
 	problems = append(problems, strictyaml.Problems(c.NotAvailable()).AsWarnings()...)
 	problems = append(problems, c.CheckFiles().AsWarnings()...)
+	problems = append(problems, tooSlow(c)...)
 	paths, found := c.RuleFilePaths()
 	problems = append(problems, found...)
 	rules, found := rulefile.Load(paths, Known(c))
@@ -26,7 +27,7 @@ func CheckConfig(path string) strictyaml.Problems {
 	problems = append(problems, rulefile.NotAvailable(rules).AsWarnings()...)
 	problems = append(problems, unusable(rules)...)
 	problems.Sort()
-	return problems
+	return problems, forecasts(c)
 }
 
 // CheckRules finds everything that is wrong with rule files: against a

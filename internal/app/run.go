@@ -152,7 +152,7 @@ func (a *App) reload() error {
 	if err := errors.Join(old.fixed(next), a.stillNeeded(next)); err != nil {
 		return err
 	}
-	cl, err := newClouds(next.config, &a.o, a.meter)
+	cl, err := newClouds(next.config, &a.o, a.meter, a.clouds.Load())
 	if err != nil {
 		return err
 	}

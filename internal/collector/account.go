@@ -60,7 +60,8 @@ func (c *Collector) replaceAccounts(settings []AccountSettings, now time.Time) e
 			a.polls, a.listed, a.state = was.polls, was.listed, was.state
 			delete(old, s.Name)
 		}
-		a.state.Name, a.state.Provider, a.state.PollInterval, a.state.meter = s.Name, s.Provider, s.PollInterval, c.meter(s.Name)
+		a.state.Name, a.state.Provider, a.state.PollInterval = s.Name, s.Provider, s.PollInterval
+		a.state.meter, a.state.pace = c.meter(s.Name), s.Pace
 		c.accounts = append(c.accounts, a)
 		c.start(a)
 	}

@@ -127,6 +127,14 @@ var definitions = []Metric{
 		Help: "The provider's clock minus the clock here, at its last answer.",
 	},
 	{
+		Name: "drwatch_account_rate_limit_requests_per_second", Labels: []string{"account"},
+		Help: "How many requests per second the account's polls may make now: the configured rate limit, or less after refusals for the rate.",
+	},
+	{
+		Name: "drwatch_account_rate_limit_wait_seconds_total", Labels: []string{"account"}, Unit: "seconds", Type: Counter,
+		Help: "How long polls of the account have waited for the rate limit, or because the provider asked to.",
+	},
+	{
 		Name: "drwatch_provider_requests_total", Labels: []string{"account", "operation", "code"}, Type: Counter,
 		Help: "Requests to the provider by HTTP status, or \"error\" when no response came.",
 	},

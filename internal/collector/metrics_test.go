@@ -49,6 +49,9 @@ func furnished(t *testing.T, h *house) {
 		account("silent", &reader{err: fmt.Errorf("HTTP 401")}),
 	)
 	s.References = []probe.Spec{spec("", "resolver")}
+	s.Accounts[0].Pace = provider.NewPace(0.5, 1, time.Now)
+	_ = s.Accounts[0].Pace.Wait(t.Context(), "hw.example:443")
+	_ = s.Accounts[0].Pace.Wait(t.Context(), "hw.example:443")
 	h.set("az-b/vip", true)
 	h.run(t, s)
 	after(time.Second)

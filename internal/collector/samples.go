@@ -100,6 +100,11 @@ func (a Account) samples() []Sample {
 	if !a.LastSuccess.IsZero() {
 		out = append(out, Sample{Metric: "drwatch_account_last_success_timestamp_seconds", Labels: []string{a.Name}, Value: unix(a.LastSuccess)})
 	}
+	if a.pace != nil {
+		out = append(out,
+			Sample{Metric: "drwatch_account_rate_limit_requests_per_second", Labels: []string{a.Name}, Value: a.pace.Rate()},
+			Sample{Metric: "drwatch_account_rate_limit_wait_seconds_total", Labels: []string{a.Name}, Value: a.pace.Waited().Seconds()})
+	}
 	return append(out, a.meter.samples(a.Name)...)
 }
 

@@ -26,6 +26,7 @@ type AccountSettings struct {
 	// Fallback reads the same groups from the other endpoint, and is asked when
 	// Reader does not answer. Nil when there is none.
 	Fallback     provider.Reader
+	Pace         *provider.Pace // of the account's requests, to tell of; nil when nothing bounds them
 	PollInterval time.Duration
 	PollTimeout  time.Duration // of each of the two readers
 	// Acting reads single groups for whoever acts on them, and ActingFallback from

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/drwatch/drwatch/internal/probe"
+	"github.com/drwatch/drwatch/internal/provider"
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
@@ -52,7 +53,8 @@ type Account struct {
 	Facts        Facts                  // what changes slowly; zero before it was first read
 
 	polls *Histogram
-	meter *meter // goes on counting
+	meter *meter         // goes on counting
+	pace  *provider.Pace // tells how it is now; nil when nothing bounds the requests
 }
 
 // Age is how old the account's data is at now; false when there was no complete

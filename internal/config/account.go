@@ -143,3 +143,9 @@ func (a *ActionCredentials) DecodeYAML(v *strictyaml.Value) {
 
 // CanAct tells whether this observer has credentials to act with.
 func (a Account) CanAct() bool { return !a.Action.None }
+
+// RateLimitPos is where the rate limit of an account stands, or the account when
+// it has none of its own.
+func (c *Config) RateLimitPos(account int) strictyaml.Pos {
+	return c.doc.Pos("accounts", account, "rate_limit")
+}

@@ -182,7 +182,13 @@ type Settings struct {
 	Now           func() time.Time
 	Meter         Meter
 	UserAgent     string // "drwatch/VERSION"
-	// RequestsPerSecond and Burst bound reads; zero means no bound.
-	RequestsPerSecond float64
-	Burst             int
+	Pace          *Pace  // shared by all that calls for the account; nil bounds nothing
+	Urgent        bool   // reads under a claim: they take from Pace and never wait
+}
+
+// Throttled notes an answer that refused for the rate with the vendor's
+// documented code: it is counted, and the account's polls slow down.
+func (s Settings) Throttled(operation string, ex *Exchange) {
+	s.Meter.Throttled(operation)
+	s.Pace.Slow(ex.Began)
 }

@@ -16,8 +16,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // OpHeader carries the id of Transport.Begin from the SDK call to the
@@ -58,11 +56,10 @@ type TransportOptions struct {
 	ActionTimeout time.Duration // zero means DefaultActionTimeout
 	ReadTimeout   time.Duration // zero means DefaultTimeout
 	MaxBody       int64         // bytes; zero means DefaultMaxBody. Actions: at most 1 MiB
-	// RequestsPerSecond and Burst bound reads; zero means no bound. Actions
-	// never wait.
-	RequestsPerSecond float64
-	Burst             int
-	TLS               *tls.Config // nil means the system's roots
+	Pace          *Pace         // of the account; nil bounds nothing
+	// Urgent makes reads take from the Pace and never wait for it, as actions do.
+	Urgent bool
+	TLS    *tls.Config // nil means the system's roots
 }
 
 // Transport is the one RoundTripper that every SDK call goes through. It gives
@@ -71,13 +68,12 @@ type TransportOptions struct {
 // never a second, opens a fresh connection for each action, and asks an
 // action's last check when connection and TLS are up. Safe for concurrent use.
 //
-// The SDK's own timeout should be longer than these (or off): waiting for the
-// read limiter happens inside RoundTrip and counts against the call's context
+// The SDK's own timeout should be longer than these (or off): a poll's wait for
+// its turn happens inside RoundTrip and counts against the call's context
 // only.
 type Transport struct {
-	o       TransportOptions
-	reads   *http.Transport
-	limiter *rate.Limiter // nil when reads are not bounded
+	o     TransportOptions
+	reads *http.Transport
 
 	mu    sync.Mutex
 	calls map[string]*call
@@ -100,9 +96,6 @@ func NewTransport(o TransportOptions) *Transport {
 	}
 	t := &Transport{o: o, calls: map[string]*call{}}
 	t.reads = t.wire(nil)
-	if o.RequestsPerSecond > 0 {
-		t.limiter = rate.NewLimiter(rate.Limit(o.RequestsPerSecond), max(o.Burst, 1))
-	}
 	return t
 }
 
@@ -112,7 +105,7 @@ func TransportFor(s Settings) *Transport {
 	return NewTransport(TransportOptions{
 		Now: s.Now, Meter: s.Meter, Account: s.Account, Endpoint: s.Endpoint,
 		ActionTimeout: s.Timeout, ReadTimeout: s.Timeout,
-		RequestsPerSecond: s.RequestsPerSecond, Burst: s.Burst,
+		Pace: s.Pace, Urgent: s.Urgent,
 	})
 }
 
@@ -193,11 +186,9 @@ func (t *Transport) exchange(c *call, req *http.Request) (*http.Response, error)
 		closeBody(req)
 		return nil, ErrForeign
 	}
-	if t.limiter != nil && !c.op.Action {
-		if err := t.limiter.Wait(c.ctx); err != nil {
-			closeBody(req)
-			return nil, fmt.Errorf("waiting for the request rate: %w", err)
-		}
+	if err := t.turn(c, req.URL); err != nil {
+		closeBody(req)
+		return nil, fmt.Errorf("waiting for the request rate: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, t.timeout(c.op))
 	defer cancel()
@@ -211,13 +202,26 @@ func (t *Transport) exchange(c *call, req *http.Request) (*http.Response, error)
 		defer wire.CloseIdleConnections()
 	}
 	start := t.o.Now()
+	c.ex.Began = start
 	resp, err := t.send(wire, c, stripped(ctx, req))
+	if s := c.ex.Status; s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable {
+		t.o.Pace.Pause(hostPort(req.URL), c.ex.RetryAfter)
+	}
 	code := "error"
 	if c.ex.Status != 0 {
 		code = strconv.Itoa(c.ex.Status)
 	}
 	t.o.Meter.Request(c.op.Name, code, t.o.Now().Sub(start))
 	return resp, err
+}
+
+// turn takes the call's token: a poll waits for it, all else goes at once.
+func (t *Transport) turn(c *call, u *url.URL) error {
+	if c.op.Action || t.o.Urgent {
+		t.o.Pace.Take()
+		return nil
+	}
+	return t.o.Pace.Wait(c.ctx, hostPort(u))
 }
 
 // send makes the exchange and fills the call's record of it. When it returns,

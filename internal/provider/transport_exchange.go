@@ -11,6 +11,7 @@ import (
 // the SDK's call has returned; the SDK's own words may differ from it (both
 // SDKs take `200 {}` for success), so judge by this.
 type Exchange struct {
+	Began     time.Time   // when it was sent, after any wait for the request rate
 	Status    int         // 0 when no response came
 	Header    http.Header // of the response
 	Date      time.Time   // the provider's Date, zero when none

@@ -251,7 +251,7 @@ func TestTransportEndsEndlessAndSlowBodies(t *testing.T) {
 func TestTransportBoundsReadsOnly(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer srv.Close()
-	tr := provider.NewTransport(provider.TransportOptions{Now: now, RequestsPerSecond: 0.001, Burst: 2})
+	tr := provider.NewTransport(provider.TransportOptions{Now: now, Pace: provider.NewPace(0.001, 2, now)})
 	defer tr.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

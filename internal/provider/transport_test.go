@@ -235,3 +235,75 @@ func TestTransportSpeaksTLSAndHTTP1(t *testing.T) {
 		}
 	}
 }
+
+// The readers and the actor of an account have a Transport each and one Pace.
+func TestTransportsShareAPace(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer srv.Close()
+	pace := provider.NewPace(0.001, 3, now)
+	transport := func(urgent bool) *provider.Transport {
+		tr := provider.NewTransport(provider.TransportOptions{Now: now, Pace: pace, Urgent: urgent})
+		t.Cleanup(tr.CloseIdleConnections)
+		return tr
+	}
+	polls, other, claims := transport(false), transport(false), transport(true)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for i, call := range []struct {
+		through *provider.Transport
+		action  bool
+		sent    bool
+	}{
+		// The three that are there.
+		{polls, false, true},
+		{other, false, true},
+		{claims, true, true},
+		// Now polls wait, too long for this test, and only they.
+		{polls, false, false},
+		{other, false, false},
+		{claims, false, true},
+		{claims, true, true},
+		{polls, true, true},
+		{polls, false, false},
+	} {
+		_, _, err := post(ctx, call.through, provider.Op{Name: "Do", Action: call.action}, srv.URL)
+		if (err == nil) != call.sent {
+			t.Errorf("call %d: %v, want sent %v", i, err, call.sent)
+		}
+	}
+}
+
+func TestTransportHonoursRetryAfter(t *testing.T) {
+	for status, paused := range map[int]bool{200: false, 404: false, 429: true, 503: true} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(status)
+		}))
+		other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		pace := provider.NewPace(10, 20, now)
+		polls := provider.NewTransport(provider.TransportOptions{Now: now, Pace: pace})
+		claims := provider.NewTransport(provider.TransportOptions{Now: now, Pace: pace, Urgent: true})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		call := func(tr *provider.Transport, action bool, url string) error {
+			_, _, err := post(ctx, tr, provider.Op{Name: "Do", Action: action}, url)
+			return err
+		}
+		if err := call(claims, false, srv.URL); err != nil {
+			t.Fatal(err)
+		}
+		if err := call(polls, false, srv.URL); (err != nil) != paused {
+			t.Errorf("%d: the next poll: %v, want it held back: %v", status, err, paused)
+		}
+		if err := errors.Join(call(polls, false, other.URL), call(claims, false, srv.URL), call(claims, true, srv.URL)); err != nil {
+			t.Errorf("%d: the other endpoint, a read under a claim, an action: %v", status, err)
+		}
+		if pace.Rate() != 10 {
+			t.Errorf("%d: a wait that was asked for changed the rate to %g", status, pace.Rate())
+		}
+		cancel()
+		polls.CloseIdleConnections()
+		claims.CloseIdleConnections()
+		srv.Close()
+		other.Close()
+	}
+}

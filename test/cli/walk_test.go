@@ -240,13 +240,13 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-func get(t *testing.T, url string) string { t.Helper(); return ask(t, http.MethodGet, url) }
+func get(t *testing.T, url string) string { t.Helper(); return ask(t, http.MethodGet, url, "") }
 
-func post(t *testing.T, url string) { t.Helper(); ask(t, http.MethodPost, url) }
+func post(t *testing.T, url string) { t.Helper(); ask(t, http.MethodPost, url, "") }
 
-func ask(t *testing.T, method, url string) string {
+func ask(t *testing.T, method, url, body string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

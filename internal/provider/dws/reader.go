@@ -30,6 +30,10 @@ func NewReader(s provider.Settings) (provider.Reader, error) {
 	return &reader{client: client}, nil
 }
 
+// PollCost is that of one list without pages, and of the detail and progress of
+// each group in it.
+func PollCost() provider.PollCost { return provider.PollCost{Least: 1, PerGroup: 2} }
+
 // List reads all disaster recoveries, each with its detail and progress. A
 // detail that the provider refuses leaves its group without locations, and so
 // not ready; it does not hide the others.

@@ -86,7 +86,7 @@ func (c *client) call(ctx context.Context, op provider.Op, params map[string]str
 		r.err = ex.Redact(fmt.Errorf("%s in %s: %w", op.Name, c.s.Region, r.err), creds.Secrets()...)
 	}
 	if r.code() == provider.CodeThrottled {
-		c.s.Meter.Throttled(op.Name)
+		c.s.Throttled(op.Name, ex)
 	}
 	return r
 }

@@ -42,6 +42,9 @@ func NewReader(s provider.Settings) (provider.Reader, error) {
 	return r, nil
 }
 
+// PollCost is that of two lists: groups, and their pairs when there are groups.
+func PollCost() provider.PollCost { return provider.PollCost{Least: 2, Page: 500} }
+
 // List reads all groups and their pairs: two paged lists, no call per group.
 func (r *Reader) List(ctx context.Context) (provider.Listing, error) {
 	return r.read(ctx, nil, nil)

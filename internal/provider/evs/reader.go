@@ -36,6 +36,9 @@ func newClient(s provider.Settings) (*huawei.Client, error) {
 	return huawei.NewClient(s)
 }
 
+// PollCost is that of two lists: groups and pairs.
+func PollCost() provider.PollCost { return provider.PollCost{Least: 2, Page: pageSize} }
+
 // List reads all replication consistency groups with their pairs.
 func (r *reader) List(ctx context.Context) (provider.Listing, error) {
 	problems := huawei.NewProblems(r.client.Settings().Meter)

@@ -93,7 +93,7 @@ func (c *Client) do(ctx context.Context, op provider.Op, r request) (*provider.E
 	case ex.Status >= 400 && errors.As(err, &refused):
 		e := answerError(ex, refused, cred)
 		if e.Status/100 == 4 && classOf(e, nil) == provider.CodeThrottled {
-			c.settings.Meter.Throttled(op.Name)
+			c.settings.Throttled(op.Name, ex)
 		}
 		return ex, e
 	}

@@ -3,6 +3,7 @@ package huawei_test
 import (
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/drwatch/drwatch/internal/provider"
 )
@@ -34,6 +35,7 @@ func TestRefusalsForTheRateAreCounted(t *testing.T) {
 			m := throttles{seen: map[string]int{}}
 			s := settings(newCloud(t, says(tt.status, tt.body)).URL)
 			s.Meter = m
+			s.Pace = provider.NewPace(10, 20, func() time.Time { return time.Unix(1e9, 0) })
 			c := client(t, s)
 			_, err := get(t.Context(), c)
 			if (err == nil) != (tt.status == 200) {
@@ -46,6 +48,13 @@ func TestRefusalsForTheRateAreCounted(t *testing.T) {
 			}
 			if !maps.Equal(m.seen, want) {
 				t.Errorf("counted %v, want %v", m.seen, want)
+			}
+			rate := 10.0
+			if tt.want > 0 {
+				rate = 2.5 // refused twice
+			}
+			if got := s.Pace.Rate(); got != rate {
+				t.Errorf("%g requests per second are left of 10, want %g", got, rate)
 			}
 		})
 	}

@@ -41,6 +41,9 @@ func NewReader(s provider.Settings) (provider.Reader, error) {
 	return &reader{client: client}, nil
 }
 
+// PollCost is that of three lists: groups, pairs, protected instances.
+func PollCost() provider.PollCost { return provider.PollCost{Least: 3, Page: pageSize} }
+
 // List reads all protection groups with their pairs and protected instances.
 func (r *reader) List(ctx context.Context) (provider.Listing, error) {
 	problems := huawei.NewProblems(r.client.Settings().Meter)

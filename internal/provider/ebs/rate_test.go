@@ -1,0 +1,45 @@
+package ebs_test
+
+import (
+	"net/http"
+	"strconv"
+	"testing"
+
+	"github.com/drwatch/drwatch/internal/provider"
+	"github.com/drwatch/drwatch/internal/provider/ebs"
+)
+
+// The forecast is what a poll really asks.
+func TestPollCost(t *testing.T) {
+	c := newCloud(t, good(t))
+	if _, err := newReader(t, c.settings()).List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cost := ebs.PollCost()
+	if len(c.seen) != cost.Least || cost.PerGroup != 0 {
+		t.Errorf("forecast %+v, asked %v", cost, c.seen)
+	}
+	for _, q := range c.seen {
+		if q.Get("MaxResults") != strconv.Itoa(cost.Page) {
+			t.Errorf("forecast pages of %d, asked %v", cost.Page, q)
+		}
+	}
+}
+
+func TestRefusalsForTheRateSlowTheAccountDown(t *testing.T) {
+	for answer, want := range map[string]float64{
+		`{"RequestId":"r","Code":"Throttling.User","Message":"slow down"}`:          5,
+		`{"RequestId":"r","Code":"Rejected.Throttling","Message":"slow down"}`:      5,
+		`{"RequestId":"r","Code":"InvalidParameter.Whatever","Message":"mistaken"}`: 10,
+	} {
+		c := newCloud(t, map[string]http.HandlerFunc{"DescribeDiskReplicaGroups": body(400, answer)})
+		s := c.settings()
+		s.Pace = provider.NewPace(10, 20, s.Now)
+		if _, err := newReader(t, s).List(t.Context()); err == nil {
+			t.Error("no error")
+		}
+		if got := s.Pace.Rate(); got != want {
+			t.Errorf("%s: %g requests per second are left of 10, want %g", answer, got, want)
+		}
+	}
+}
