@@ -23,6 +23,7 @@ type account struct {
 	polls  readers        // wait for the pace
 	acts   readers        // for single groups under a claim: never held back
 	acting provider.Settings
+	keys   keys
 }
 
 // readers read the same groups from the account's endpoint and from its action
@@ -33,14 +34,15 @@ type readers struct{ own, other provider.Reader }
 type clouds struct {
 	byName map[string]*account
 	order  []*account
+	keys   keyring
 }
 
-// newClouds makes the accounts of a configuration. Before are those that they
-// replace, nil at the start.
+// newClouds makes the accounts of a configuration. What was read of their keys
+// before is kept, and how fast they are asked; before is nil at the start.
 func newClouds(c *config.Config, o *Options, meter func(account string) provider.Meter, before *clouds) (*clouds, error) {
-	out := &clouds{byName: map[string]*account{}}
+	out := &clouds{byName: map[string]*account{}, keys: newKeyring(c.Accounts, o, before)}
 	for _, a := range c.Accounts {
-		built, err := newAccount(a, o, meter(a.Name), paceOf(a, o, before))
+		built, err := newAccount(a, o, meter(a.Name), out.keys.of(a), paceOf(a, o, before))
 		if err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
@@ -50,15 +52,16 @@ func newClouds(c *config.Config, o *Options, meter func(account string) provider
 	return out, nil
 }
 
-func newAccount(a config.Account, o *Options, meter provider.Meter, pace *provider.Pace) (*account, error) {
+func newAccount(a config.Account, o *Options, meter provider.Meter, k keys, pace *provider.Pace) (*account, error) {
 	read := settings(a, o, meter)
 	read.Pace = pace
-	out := &account{config: a, pace: pace, acting: read}
+	signing(&read, k.read)
+	out := &account{config: a, pace: pace, acting: read, keys: k}
 	out.acting.Endpoint, out.acting.Region, out.acting.Timeout = a.ActionEndpoint, a.Region, a.ActionTimeout
 	if a.Provider == replication.AliyunEBS {
 		out.acting.Region = a.ActionRegion
 	}
-	out.acting.Credentials = keys(a.Action.Credentials)
+	signing(&out.acting, k.act)
 	var err error
 	if out.polls, err = newReaders(a, read, out.acting); err != nil {
 		return nil, err
@@ -82,22 +85,13 @@ func newReaders(a config.Account, own, acting provider.Settings) (readers, error
 func settings(a config.Account, o *Options, meter provider.Meter) provider.Settings {
 	s := provider.Settings{
 		Account: a.Name, Region: a.Region, ProjectID: a.ProjectID, Endpoint: a.Endpoint, PrimaryRegion: a.Region,
-		Timeout: a.PollTimeout, TimeZone: a.TimeZone.Location, RPOObjective: a.RPOObjective, Credentials: keys(a.Credentials),
+		Timeout: a.PollTimeout, TimeZone: a.TimeZone.Location, RPOObjective: a.RPOObjective,
 		Now: o.Now, Meter: meter, UserAgent: "drwatch/" + o.Version,
 	}
 	if a.Zones != nil {
 		s.PrimaryZone, s.SecondaryZone = a.Zones.Primary, a.Zones.Secondary
 	}
 	return s
-}
-
-// keys reads the credentials afresh at each use, so that rotated ones are taken
-// up.
-func keys(c config.Credentials) func() (provider.Credentials, error) {
-	return func() (provider.Credentials, error) {
-		k, err := c.Read()
-		return provider.Credentials{AccessKey: k.AccessKey, SecretKey: k.SecretKey, SecurityToken: k.SecurityToken}, err
-	}
 }
 
 func newReader(p replication.Provider, s provider.Settings) (provider.Reader, error) {

@@ -40,6 +40,9 @@ type Options struct {
 	SignatureLife time.Duration
 	Settle        time.Duration
 	Margin        time.Duration
+	// MetadataAddress stands in for the clouds' metadata services: scheme and host.
+	// "" is their own addresses; tests have no others.
+	MetadataAddress string
 	// Now is the clock; nil is the machine's.
 	Now func() time.Time
 }

@@ -25,6 +25,7 @@ func definitions() []collector.Metric {
 		{Name: "drwatch_group_latched", Help: "1 while a group waits for `drwatch ack`.", Labels: group},
 		{Name: "drwatch_incidents_open", Help: "Incidents that have not ended.", Labels: []string{"phase"}},
 		{Name: "drwatch_last_failover_timestamp_seconds", Help: "When a group was last seen to fail over, whoever did it.", Unit: "seconds", Labels: group},
+		{Name: "drwatch_credentials_expiry_timestamp_seconds", Help: "When the temporary keys in use end, where the place they come from tells it.", Unit: "seconds", Labels: []string{"account", "use"}},
 		{Name: "drwatch_config_last_reload_successful", Help: "1 if the last attempt to load configuration and rules succeeded."},
 		{Name: "drwatch_config_last_reload_success_timestamp_seconds", Help: "When configuration and rules were last loaded.", Unit: "seconds"},
 	}
@@ -45,6 +46,7 @@ func (a *App) observerSamples() []collector.Sample {
 	ok, good := a.reloads.state()
 	out.add("drwatch_config_last_reload_successful", boolean(ok))
 	out.add("drwatch_config_last_reload_success_timestamp_seconds", unix(good))
+	out.keys(a.clouds.Load().order)
 	out.observers(s.Cluster)
 	for _, r := range s.Evaluation.Rules {
 		out.add("drwatch_rule_info", 1, r.Rule.Name, string(r.Rule.Mode), string(r.Rule.Action), r.Rule.Hash)

@@ -37,14 +37,14 @@ type Options struct {
 
 // Cloud is the simulated clouds. It is safe for concurrent use.
 type Cloud struct {
-	o     Options
-	creds map[string]Credential
+	o Options
 
 	endpoints map[string]*endpoint
 	health    map[string]*door // by site
 	control   *door
 
 	mu       sync.Mutex // guards everything below
+	creds    map[string]Credential
 	ids      *rand.Rand // of what is seeded
 	requests *rand.Rand // of what arises while running
 	timeline timeline

@@ -27,6 +27,17 @@ type Credential struct {
 	ReadOnly bool
 }
 
+// SetCredentials replaces the keys that the clouds accept, from the next request
+// on: those left out were withdrawn.
+func (c *Cloud) SetCredentials(keys ...Credential) {
+	c.enter()
+	defer c.mu.Unlock()
+	c.creds = make(map[string]Credential, len(keys))
+	for _, k := range keys {
+		c.creds[k.AccessKey] = k
+	}
+}
+
 // admits tells whether the credential may be used now with the security token.
 func (k Credential) admits(token string, now time.Time) bool {
 	if k.SecurityToken != "" && !sameText(k.SecurityToken, token) {

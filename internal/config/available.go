@@ -21,12 +21,6 @@ func (c *Config) NotAvailable() []strictyaml.Problem {
 	refuse(e.PeerURL != "", "coordination", "embedded", "peer_url")
 	refuse(e.PeerTLS != nil, "coordination", "embedded", "peer_tls")
 	refuse(c.Coordination.Etcd != nil, "coordination", "etcd")
-	for i, a := range c.Accounts {
-		refuse(a.Credentials.Metadata, "accounts", i, "credentials", "metadata")
-		if c.doc.Has("accounts", i, "action_credentials") {
-			refuse(a.Action.Metadata, "accounts", i, "action_credentials", "metadata")
-		}
-	}
 	refuse(len(c.Notify.Alertmanagers) > 0, "notify", "alertmanagers")
 	refuse(len(c.Notify.Webhooks) > 0, "notify", "webhooks")
 	refuse(len(c.Access) > 0, "access")

@@ -9,6 +9,7 @@ import (
 
 	promconfig "github.com/prometheus/common/config"
 
+	"github.com/drwatch/drwatch/internal/credentials"
 	"github.com/drwatch/drwatch/internal/strictyaml"
 )
 
@@ -104,8 +105,10 @@ func (c *Config) CheckFiles() strictyaml.Problems {
 // lines, so that of them only being there and readable is asked.
 func checkFile(key, file string) error {
 	if !slices.Contains([]string{"cert_file", "key_file", "ca_file"}, key) {
-		_, err := readSecret(key, file)
-		return err
+		if _, err := credentials.ReadFile(file); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		return nil
 	}
 	f, err := os.Open(file)
 	if err != nil {
@@ -119,8 +122,8 @@ func (c *Config) checkEnv(ps *strictyaml.Problems, cr Credentials, path []any) {
 		if name == "" || !c.doc.Has(under(path, key)...) {
 			continue
 		}
-		if _, err := readEnv(key, name); err != nil {
-			ps.Errorf(c.doc.Pos(under(path, key)...), "%s", describe(under(path, key), err))
+		if _, err := credentials.ReadEnv(name); err != nil {
+			ps.Errorf(c.doc.Pos(under(path, key)...), "%s: %s", dotted(under(path, key)), err)
 		}
 	}
 }

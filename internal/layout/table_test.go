@@ -19,7 +19,8 @@ var mayImport = map[string][]string{
 	"internal/replication": {},
 	"internal/strictyaml":  {},
 
-	// Clouds.
+	// Clouds, and the keys to them.
+	"internal/credentials":     {},
 	"internal/provider":        {"internal/replication"},
 	"internal/provider/huawei": {"internal/provider", "internal/replication"},
 	"internal/provider/sdrs":   {"internal/provider", "internal/provider/huawei", "internal/replication"},
@@ -42,7 +43,7 @@ var mayImport = map[string][]string{
 
 	// What is told to people and programs.
 	"internal/exposition": {}, // /metrics as bytes
-	"internal/config":     {"internal/strictyaml", "internal/replication"},
+	"internal/config":     {"internal/strictyaml", "internal/credentials", "internal/replication"},
 	"internal/history":    {"internal/replication"},
 	"internal/report":     {"internal/history", "internal/replication"},
 	"internal/notify":     {"internal/replication"},

@@ -179,6 +179,7 @@ type Settings struct {
 	TimeZone      *time.Location
 	RPOObjective  *time.Duration // overrides what the provider states
 	Credentials   func() (Credentials, error)
+	Refused       func(Credentials) // told when the provider did not take the keys; may be nil
 	Now           func() time.Time
 	Meter         Meter
 	UserAgent     string // "drwatch/VERSION"

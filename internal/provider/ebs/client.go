@@ -64,10 +64,21 @@ type reply struct {
 	err    error  // why there is no good answer: redacted; nil for a 2xx without an error code
 }
 
-// call makes one request: POST, RPC style, everything in the signed query. Each
-// call has an SDK client of its own, since the SDK's are not safe for
-// concurrent use and keep what one request sets for the next.
+// call makes one request, for a read another one when its keys were refused and
+// others are there by now: the keys were changed while it was on its way.
 func (c *client) call(ctx context.Context, op provider.Op, params map[string]string) reply {
+	r, used := c.once(ctx, op, params)
+	if !keysRefused(r.Status, r.answer.code) || !c.s.KeysRefused(op, used) {
+		return r
+	}
+	r, _ = c.once(ctx, op, params)
+	return r
+}
+
+// once makes one request: POST, RPC style, everything in the signed query. Each
+// has an SDK client of its own, since the SDK's are not safe for concurrent use
+// and keep what one request sets for the next.
+func (c *client) once(ctx context.Context, op provider.Op, params map[string]string) (reply, provider.Credentials) {
 	id, ex, done := c.transport.Begin(ctx, op)
 	defer done()
 	var creds provider.Credentials
@@ -88,7 +99,7 @@ func (c *client) call(ctx context.Context, op provider.Op, params map[string]str
 	if r.code() == provider.CodeThrottled {
 		c.s.Throttled(op.Name, ex)
 	}
-	return r
+	return r, creds
 }
 
 // judge says why the call has no good answer. What was seen on the wire comes

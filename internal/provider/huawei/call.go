@@ -3,7 +3,9 @@ package huawei
 import (
 	"context"
 	"errors"
+	"net/http"
 
+	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core/def"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core/exchange"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core/sdkerr"
@@ -68,18 +70,32 @@ func define(r request) (fields, *def.HttpRequestDef) {
 	return f, b.Build()
 }
 
-// do makes one call through the SDK, which signs, sends by our transport and
-// reads error bodies. The exchange is never nil. err is nil only for a whole
-// answer with a status below 300; it holds no secret.
+// do makes one call, a read once more when its keys were refused and others are
+// there by now: the keys were changed while it was on its way. The exchange is
+// never nil. err is nil only for a whole answer with a status below 300; it
+// holds no secret.
 func (c *Client) do(ctx context.Context, op provider.Op, r request) (*provider.Exchange, error) {
 	sdk, cred, err := c.client()
 	if err != nil {
 		return &provider.Exchange{}, err
 	}
+	ex, err := c.once(ctx, sdk, cred, op, r)
+	if ex.Status != http.StatusUnauthorized || !c.settings.KeysRefused(op, cred) {
+		return ex, err
+	}
+	if sdk, cred, err = c.client(); err != nil {
+		return ex, err
+	}
+	return c.once(ctx, sdk, cred, op, r)
+}
+
+// once makes one call through the SDK, which signs, sends by our transport and
+// reads error bodies.
+func (c *Client) once(ctx context.Context, sdk *core.HcHttpClient, cred provider.Credentials, op provider.Op, r request) (*provider.Exchange, error) {
 	id, ex, done := c.transport.Begin(ctx, op)
 	defer done()
 	f, d := define(r)
-	err = provider.Guard(func() error {
+	err := provider.Guard(func() error {
 		_, err := sdk.SyncInvokeWithExtraHeaders(f, d, &exchange.SdkExchange{ApiReference: &exchange.ApiReference{}, Attributes: map[string]any{}},
 			map[string]string{provider.OpHeader: id})
 		return err
