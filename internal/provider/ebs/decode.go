@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/big"
+	"strconv"
 	"strings"
 
 	"github.com/drwatch/drwatch/internal/provider"
@@ -16,21 +17,22 @@ type answer struct {
 	code      string // of an error; "" for none or for one that is no text
 	message   string
 	badCode   bool // there is a Code, and it is no text
-	fields    map[string]json.RawMessage
+	fields    provider.Fields
 }
 
 // decodeAnswer reads the envelope. A body that is no JSON object gives an
 // answer with isObject false.
 func decodeAnswer(body []byte) answer {
 	var a answer
-	if err := json.Unmarshal(body, &a.fields); err != nil || a.fields == nil {
+	var err error
+	if a.fields, err = provider.ReadFields(body); err != nil {
 		return answer{}
 	}
 	a.isObject = true
-	a.requestID, _ = text(a.fields["RequestId"])
-	a.message, _ = text(a.fields["Message"])
+	a.requestID, _ = text(a.fields.Get("RequestId"))
+	a.message, _ = text(a.fields.Get("Message"))
 	var ok bool
-	a.code, ok = text(a.fields["Code"])
+	a.code, ok = text(a.fields.Get("Code"))
 	a.badCode = !ok
 	switch strings.ToLower(a.code) {
 	case "200", "ok", "success": // what some of Alibaba's products say when all is well
@@ -43,33 +45,26 @@ func decodeAnswer(body []byte) answer {
 // list reads a field that must be there and be a list. Only then an empty list
 // is believed.
 func (a answer) list(name string) ([]json.RawMessage, bool) {
-	raw, ok := a.fields[name]
-	if !ok || isNull(raw) {
-		return nil, false
-	}
-	var items []json.RawMessage
-	if err := json.Unmarshal(raw, &items); err != nil {
-		return nil, false
-	}
-	return items, true
+	return provider.Elements(a.fields.Get(name))
 }
 
 // item is one object of a list, read field by field: what cannot be read is
 // counted and counts as not told.
 type item struct {
-	fields map[string]json.RawMessage
+	fields provider.Fields
 	bad    func(field string)
 }
 
 // decodeItem reads one object; ok is false when raw is none.
 func decodeItem(raw json.RawMessage, bad func(field string)) (it item, ok bool) {
 	it.bad = bad
-	return it, json.Unmarshal(raw, &it.fields) == nil && it.fields != nil
+	it.fields, ok = provider.FieldsOf(raw)
+	return it, ok
 }
 
 // text is a field's text, "" when absent, null or no text.
 func (it item) text(name string) string {
-	s, ok := text(it.fields[name])
+	s, ok := text(it.fields.Get(name))
 	if !ok {
 		it.bad(name)
 	}
@@ -79,7 +74,7 @@ func (it item) text(name string) string {
 // number is a field's whole number; told is false when it is absent, null, or
 // cannot be read. A number in a string is one.
 func (it item) number(name string) (n int64, told bool) {
-	raw := it.fields[name]
+	raw := it.fields.Get(name)
 	if isNull(raw) {
 		return 0, false
 	}
@@ -89,6 +84,9 @@ func (it item) number(name string) (n int64, told bool) {
 	}
 	if s == "" {
 		return 0, false
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && s[0] >= '1' && s[0] <= '9' {
+		return n, true
 	}
 	// Through a ratio: 1.7e9 and 900.0 are whole, 1.5 is not, and nothing is
 	// rounded. The length bounds what an exponent can cost.
@@ -115,7 +113,7 @@ func text(raw json.RawMessage) (s string, ok bool) {
 	if isNull(raw) {
 		return "", true
 	}
-	return s, json.Unmarshal(raw, &s) == nil
+	return provider.Text(raw)
 }
 
 func isNull(raw json.RawMessage) bool {

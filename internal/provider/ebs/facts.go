@@ -149,7 +149,7 @@ func parseDrill(raw json.RawMessage, bad func(string)) (id, status string, ok bo
 		bad("Drills")
 		return "", "", false
 	}
-	if id, _ = text(it.fields["DrillId"]); id == "" {
+	if id, _ = text(it.fields.Get("DrillId")); id == "" {
 		bad("DrillId")
 		return "", "", false
 	}

@@ -30,7 +30,7 @@ func parsePair(raw json.RawMessage, bad func(string)) (p pair, ok bool) {
 		bad("ReplicaPairs")
 		return pair{}, false
 	}
-	p.id, _ = text(it.fields["ReplicaPairId"])
+	p.id, _ = text(it.fields.Get("ReplicaPairId"))
 	p.group = it.text("ReplicaGroupId")
 	if p.group == "" {
 		return pair{}, false // a pair outside of any group is no concern of ours
@@ -56,7 +56,7 @@ func (r *Reader) parseGroup(raw json.RawMessage, at moment, bad func(string)) (g
 		bad("ReplicaGroups")
 		return group{}, false
 	}
-	id, _ := text(it.fields["ReplicaGroupId"])
+	id, _ := text(it.fields.Get("ReplicaGroupId"))
 	if provider.ValidID(id) != nil {
 		bad("ReplicaGroupId")
 		return group{}, false

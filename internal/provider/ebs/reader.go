@@ -148,7 +148,7 @@ func (r *Reader) pages(ctx context.Context, op, field string, filter map[string]
 		for _, raw := range items {
 			each(raw, at)
 		}
-		next, ok := text(reply.answer.fields["NextToken"])
+		next, ok := text(reply.answer.fields.Get("NextToken"))
 		switch {
 		case !ok:
 			return fmt.Errorf("%s in %s: NextToken is no text, so the list may go on", op, r.c.s.Region)

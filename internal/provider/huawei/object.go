@@ -3,7 +3,6 @@ package huawei
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -45,7 +44,7 @@ func (p *Problems) Counts() map[string]int {
 // numbers written as strings read alike, and null reads as absent: the vendor's
 // own answers differ in all of this from their documentation.
 type Object struct {
-	fields   map[string]json.RawMessage
+	fields   provider.Fields
 	problems *Problems
 }
 
@@ -59,19 +58,16 @@ func parseObject(body []byte, problems *Problems) (Object, error) {
 }
 
 func parse(raw []byte, problems *Problems) (Object, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil {
+	fields, err := provider.ReadFields(raw)
+	if err != nil {
 		return Object{}, err
-	}
-	if fields == nil {
-		return Object{}, errors.New("it is null")
 	}
 	return Object{fields: fields, problems: problems}, nil
 }
 
 // Told tells whether the field is there with a value other than null.
 func (o Object) Told(field string) bool {
-	raw := o.fields[field]
+	raw := o.fields.Get(field)
 	return len(raw) > 0 && string(raw) != "null"
 }
 
@@ -82,7 +78,7 @@ func (o Object) Word(field string) (text string, ok bool) {
 	if !o.Told(field) {
 		return "", true
 	}
-	raw := o.fields[field]
+	raw := o.fields.Get(field)
 	if raw[0] != '"' && raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		o.problems.Note(field)
 		return "", false
@@ -90,7 +86,7 @@ func (o Object) Word(field string) (text string, ok bool) {
 	if raw[0] != '"' {
 		return string(raw), true
 	}
-	if err := json.Unmarshal(raw, &text); err != nil {
+	if text, ok = provider.Text(raw); !ok {
 		o.problems.Note(field)
 		return "", false
 	}
@@ -156,7 +152,7 @@ func (o Object) Child(field string) (child Object, ok bool) {
 	if !o.Told(field) {
 		return Object{}, false
 	}
-	raw := []byte(o.fields[field])
+	raw := []byte(o.fields.Get(field))
 	if raw[0] == '"' {
 		var inner string
 		if json.Unmarshal(raw, &inner) != nil {
@@ -194,16 +190,17 @@ func (o Object) ItemsBy(field, idField string) (items []Item, total int, err err
 	if !o.Told(field) {
 		return nil, 0, fmt.Errorf("%w: it has no list %q", ErrUnreadable, field)
 	}
-	var raws []json.RawMessage
-	if err := json.Unmarshal(o.fields[field], &raws); err != nil {
+	raws, ok := provider.Elements(o.fields.Get(field))
+	if !ok {
 		return nil, 0, fmt.Errorf("%w: %q is no list", ErrUnreadable, field)
 	}
 	for _, raw := range raws {
-		item, err := parse(raw, o.problems)
-		if err != nil {
+		fields, ok := provider.FieldsOf(raw)
+		if !ok {
 			o.problems.Note(field)
 			continue
 		}
+		item := Object{fields: fields, problems: o.problems}
 		id, readable := "", false
 		if idField != "" {
 			id, readable = item.Word(idField)
@@ -222,7 +219,7 @@ func (o Object) Words(field string) (words []string, ok bool) {
 	if !o.Told(field) {
 		return nil, false
 	}
-	if err := json.Unmarshal(o.fields[field], &words); err != nil {
+	if err := json.Unmarshal(o.fields.Get(field), &words); err != nil {
 		o.problems.Note(field)
 		return nil, false
 	}

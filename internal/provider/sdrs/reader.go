@@ -87,8 +87,10 @@ func (r *reader) Read(ctx context.Context, id string) (replication.Group, error)
 	return r.group(o, id, answer, members), nil
 }
 
-// pages reads a whole list: until a page is shorter than asked for, because
-// what `count` counts is not documented. The answer is that of the first page.
+// pages reads a whole list: until a page is shorter than asked for. What `count`
+// counts is not documented: one above the page size cannot be that of the page,
+// and is believed when as many items are here. The answer is that of the first
+// page.
 func (r *reader) pages(ctx context.Context, problems *huawei.Problems, l list, q huawei.Query) (huawei.Listed, huawei.Answer, error) {
 	all := huawei.Listed{IDField: l.id}
 	var first huawei.Answer
@@ -110,6 +112,9 @@ func (r *reader) pages(ctx context.Context, problems *huawei.Problems, l list, q
 			return all, first, nil
 		}
 		offset += total
+		if count, told := answer.Number("count"); told && count > pageSize && int(count) == offset {
+			return all, first, nil
+		}
 	}
 	return all, first, fmt.Errorf("%s: more than %d pages", l.operation, huawei.MaxPages)
 }
