@@ -9,15 +9,13 @@ import (
 type index struct {
 	byHash   map[uint64]*memSeries
 	postings map[string]map[string][]*memSeries
-	all      map[uint64]*memSeries // by id
-	nextID   uint64
+	count    int
 }
 
 func newIndex() index {
 	return index{
 		byHash:   map[uint64]*memSeries{},
 		postings: map[string]map[string][]*memSeries{},
-		all:      map[uint64]*memSeries{},
 	}
 }
 
@@ -29,10 +27,9 @@ func (x *index) get(ls labels.Labels) *memSeries {
 			return m
 		}
 	}
-	x.nextID++
-	m := &memSeries{id: x.nextID, labels: ls, next: x.byHash[h]}
+	m := &memSeries{labels: ls, next: x.byHash[h]}
 	x.byHash[h] = m
-	x.all[m.id] = m
+	x.count++
 	ls.Range(func(l labels.Label) {
 		values := x.postings[l.Name]
 		if values == nil {
@@ -49,14 +46,15 @@ func (x *index) get(ls labels.Labels) *memSeries {
 func (x *index) remove(dead []*memSeries) {
 	touched := map[labels.Label]bool{}
 	for _, m := range dead {
-		delete(x.all, m.id)
+		m.dead = true
+		x.count--
 		x.unlink(m)
 		m.labels.Range(func(l labels.Label) { touched[l] = true })
 	}
 	for l := range touched {
 		var keep []*memSeries // a new slice: readers may hold the old one
 		for _, m := range x.postings[l.Name][l.Value] {
-			if _, alive := x.all[m.id]; alive {
+			if !m.dead {
 				keep = append(keep, m)
 			}
 		}
@@ -89,15 +87,24 @@ func (x *index) unlink(m *memSeries) {
 	}
 }
 
+// each calls f for each series.
+func (x *index) each(f func(*memSeries)) {
+	for _, m := range x.byHash {
+		for ; m != nil; m = m.next {
+			f(m)
+		}
+	}
+}
+
 // match calls f for each series that all matchers accept.
 func (x *index) match(ms []*labels.Matcher, f func(*memSeries)) {
 	list, narrowed := x.narrowest(ms)
 	if !narrowed {
-		for _, m := range x.all {
+		x.each(func(m *memSeries) {
 			if accepts(ms, m.labels) {
 				f(m)
 			}
-		}
+		})
 		return
 	}
 	for _, m := range list {

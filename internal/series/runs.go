@@ -53,7 +53,6 @@ type run struct {
 // past, then the runs. The past holds points at moments that are not on the
 // source's timeline: those from under another source.
 type memSeries struct {
-	id       uint64
 	labels   labels.Labels
 	next     *memSeries // of the same hash
 	past     []Point
@@ -62,6 +61,7 @@ type memSeries struct {
 	interval int64     // milliseconds, of the source when it last wrote
 	owner    *source
 	set      uint64 // the owner's set that the series was last in
+	dead     bool   // the index has forgotten it
 }
 
 func (m *memSeries) empty() bool { return len(m.past) == 0 && len(m.runs) == 0 }

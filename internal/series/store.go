@@ -136,7 +136,7 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return Stats{Series: len(s.index.all), Sources: len(s.sources), Dropped: s.dropped}
+	return Stats{Series: s.index.count, Sources: len(s.sources), Dropped: s.dropped}
 }
 
 func (s *Store) source(name string) *source {
@@ -157,12 +157,11 @@ func (s *Store) sweep(t int64) {
 	s.swept = t
 	floor := t - s.retention
 	var dead []*memSeries
-	for _, m := range s.index.all {
-		m.trim(floor)
-		if m.empty() {
+	s.index.each(func(m *memSeries) {
+		if m.trim(floor); m.empty() {
 			dead = append(dead, m)
 		}
-	}
+	})
 	s.index.remove(dead)
 	for name, src := range s.sources {
 		src.trim(floor)
