@@ -1,6 +1,7 @@
 package exposition
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -27,7 +28,13 @@ type Handler struct {
 	shared [formats]share
 	press  [formats]*press // of what is shared
 	ends   [formats]*piece
+
+	buffers sync.Pool // of *bufio.Writer
 }
+
+// writeSize is how much is written at a time: pieces are much smaller, and there
+// are hundreds.
+const writeSize = 256 << 10
 
 // NewHandler makes a Handler of a page and of what is gathered at each scrape,
 // which should be little and must have no family of the page's.
@@ -86,7 +93,18 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, contentType stri
 	if r.Method == http.MethodHead {
 		return
 	}
-	if err := write(w); err != nil {
+	out, _ := h.buffers.Get().(*bufio.Writer)
+	if out == nil {
+		out = bufio.NewWriterSize(w, writeSize)
+	}
+	out.Reset(w)
+	err := write(out)
+	if err == nil {
+		err = out.Flush()
+	}
+	out.Reset(io.Discard) // lets go of w
+	h.buffers.Put(out)
+	if err != nil {
 		h.log.Debug("a scrape was not read to its end", "err", err)
 	}
 }

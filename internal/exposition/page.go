@@ -38,7 +38,7 @@ type family struct {
 	// While a set is rendered:
 	text []byte
 	made []*piece
-	seen map[uint64]bool // hashes of the label sets
+	seen map[uint64]struct{} // hashes of the label sets
 }
 
 // NewPage makes an empty page of these families. A family that the live
@@ -110,17 +110,17 @@ func (p *Page) line(set string, s Sample) error {
 		return fmt.Errorf("metric %s: %d label values for the labels %v", s.Family, len(s.Labels), f.Labels)
 	}
 	if f.seen == nil {
-		f.seen = map[uint64]bool{}
+		f.seen = map[uint64]struct{}{}
 	}
 	start := len(f.text)
 	f.text = appendLabels(f.text, f.Name, f.prefixes, s.Labels)
 	hash := maphash.Bytes(p.press.seed, f.text[start:])
-	if f.seen[hash] {
+	if _, twice := f.seen[hash]; twice {
 		text := string(f.text[start:])
 		f.text = f.text[:start]
 		return fmt.Errorf("metric %s is there twice", text)
 	}
-	f.seen[hash] = true
+	f.seen[hash] = struct{}{}
 	f.text = append(appendNumber(append(f.text, ' '), s.Value), '\n')
 	if len(f.text) < pieceText {
 		return nil
