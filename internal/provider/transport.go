@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -74,6 +75,8 @@ type TransportOptions struct {
 type Transport struct {
 	o     TransportOptions
 	reads *http.Transport
+
+	lastBody atomic.Int64 // how many bytes the last answer had
 
 	mu    sync.Mutex
 	calls map[string]*call
@@ -240,7 +243,7 @@ func (t *Transport) send(wire *http.Transport, c *call, req *http.Request) (*htt
 	if c.op.Action {
 		limit = min(limit, maxActionBody)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	body, err := t.readAll(io.LimitReader(resp.Body, limit+1))
 	if int64(len(body)) > limit {
 		body, err = body[:limit], fmt.Errorf("%w (%d bytes)", ErrTooLarge, limit)
 	}
@@ -253,6 +256,17 @@ func (t *Transport) send(wire *http.Transport, c *call, req *http.Request) (*htt
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// readAll reads a body. The pages of a listing are alike: room is made at once
+// for as much as the last answer had.
+func (t *Transport) readAll(r io.Reader) ([]byte, error) {
+	const most = 4 << 20
+	last := t.lastBody.Load()
+	b := bytes.NewBuffer(make([]byte, 0, min(last+last/8, most)+bytes.MinRead))
+	_, err := b.ReadFrom(r)
+	t.lastBody.Store(int64(b.Len()))
+	return b.Bytes(), err
 }
 
 // allowed tells whether u is at the configured endpoint.

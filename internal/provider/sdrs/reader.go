@@ -24,6 +24,9 @@ const (
 type list struct {
 	operation, path, field string
 	id                     string // the field of an item's id; "" is "id"
+	// each takes the items as the pages come, so that no page is held longer than
+	// it is read. Nil: they are collected.
+	each func(huawei.Item)
 }
 
 type reader struct {
@@ -108,6 +111,12 @@ func (r *reader) pages(ctx context.Context, problems *huawei.Problems, l list, q
 		if err != nil {
 			return all, first, fmt.Errorf("%s: %w", l.operation, err)
 		}
+		if l.each != nil {
+			for _, item := range all.Items {
+				l.each(item)
+			}
+			all.Items = nil
+		}
 		if total < pageSize {
 			return all, first, nil
 		}
@@ -133,35 +142,37 @@ type members struct {
 func (r *reader) members(ctx context.Context, problems *huawei.Problems, group string) (members, error) {
 	m := members{pairs: map[string][]huawei.Pair{}, gone: map[string]int{}, instances: map[string]int{}}
 	q := huawei.Query{ServerGroup: group}
-	pairs, _, err := r.pages(ctx, problems, list{operation: "ListReplications", path: pairsPath, field: "replications"}, q)
+	pairs, _, err := r.pages(ctx, problems, list{operation: "ListReplications", path: pairsPath, field: "replications", each: m.addPair}, q)
 	if err != nil {
 		return m, err
 	}
-	m.lostPairs = pairs.Lost
-	for _, item := range pairs.Items {
-		pair, ok := huawei.ReadPair(item, "server_group_id")
-		if !ok {
-			m.lostPairs++
-			continue
-		}
-		m.pairs[pair.Group] = append(m.pairs[pair.Group], pair)
-	}
-	instances, _, err := r.pages(ctx, problems, list{operation: "ListProtectedInstances", path: instancesPath, field: "protected_instances"}, q)
+	m.lostPairs += pairs.Lost
+	instances, _, err := r.pages(ctx, problems, list{operation: "ListProtectedInstances", path: instancesPath, field: "protected_instances", each: m.addInstance}, q)
 	if err != nil {
 		return m, err
 	}
-	m.lostInstances = instances.Lost
-	for _, item := range instances.Items {
-		status, readable := item.Word("status")
-		group, ok := item.Word("server_group_id")
-		if !readable || !ok {
-			m.lostInstances++
-			continue
-		}
-		m.instances[group]++
-		if status == "invalid" {
-			m.gone[group]++
-		}
-	}
+	m.lostInstances += instances.Lost
 	return m, nil
+}
+
+func (m *members) addPair(item huawei.Item) {
+	pair, ok := huawei.ReadPair(item, "server_group_id")
+	if !ok {
+		m.lostPairs++
+		return
+	}
+	m.pairs[pair.Group] = append(m.pairs[pair.Group], pair)
+}
+
+func (m *members) addInstance(item huawei.Item) {
+	status, readable := item.Word("status")
+	group, ok := item.Word("server_group_id")
+	if !readable || !ok {
+		m.lostInstances++
+		return
+	}
+	m.instances[group]++
+	if status == "invalid" {
+		m.gone[group]++
+	}
 }
