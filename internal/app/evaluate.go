@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/collector"
@@ -27,6 +28,7 @@ type evaluating struct {
 	started   time.Time
 	sleep     *sleepWatch
 	took      func(rule string, d time.Duration, failed bool)
+	listed    atomic.Pointer[listing]
 }
 
 // Evaluate evaluates all rules now. It never fails as a whole: a rule that
@@ -34,20 +36,37 @@ type evaluating struct {
 func (e *evaluating) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 	now := e.now()
 	snap := e.seen()
-	targets := make([]policy.Target, 0, len(snap.Groups))
-	groups := make([]replication.Group, 0, len(snap.Groups))
-	for _, key := range slices.SortedFunc(maps.Keys(snap.Groups), compareKeys) {
-		g := snap.Groups[key]
-		targets = append(targets, policy.NewTarget(g.Group, g.SourceSite, g.TargetSite, g.ActiveSite))
-		groups = append(groups, g.Group)
-	}
-	got := e.evaluator.Evaluate(ctx, policy.Round{At: now, Targets: targets, Fitness: e.fitness(now, snap)})
-	out := failover.Evaluation{At: now, SiteUp: got.SiteUp, Groups: groups}
+	listed := e.list(snap)
+	got := e.evaluator.Evaluate(ctx, policy.Round{At: now, Targets: listed.targets, Fitness: e.fitness(now, snap)})
+	out := failover.Evaluation{At: now, SiteUp: got.SiteUp, Groups: listed.groups}
 	for _, r := range got.Rules {
 		e.took(r.Rule.Name, r.Took, r.Err != nil)
 		out.Rules = append(out.Rules, e.view(r))
 	}
 	return out, nil
+}
+
+// listing is the groups of a snapshot in the order of their keys. It is made once
+// for all rounds between two polls, and nobody changes it.
+type listing struct {
+	version uint64
+	targets []policy.Target
+	groups  []replication.Group
+}
+
+func (e *evaluating) list(snap *collector.Snapshot) *listing {
+	version := snap.GroupsVersion()
+	if l := e.listed.Load(); l != nil && l.version == version {
+		return l
+	}
+	l := &listing{version: version, targets: make([]policy.Target, 0, len(snap.Groups)), groups: make([]replication.Group, 0, len(snap.Groups))}
+	for _, key := range slices.SortedFunc(maps.Keys(snap.Groups), compareKeys) {
+		g := snap.Groups[key]
+		l.targets = append(l.targets, policy.NewTarget(g.Group, g.SourceSite, g.TargetSite, g.ActiveSite))
+		l.groups = append(l.groups, g.Group)
+	}
+	e.listed.Store(l)
+	return l
 }
 
 func compareKeys(a, b replication.GroupKey) int {

@@ -53,6 +53,7 @@ type Collector struct {
 	sites      []replication.Site
 	accounts   []*account // in the order of precedence
 	groups     map[replication.GroupKey]Group
+	merges     uint64 // counts the times that groups was made anew
 	known      map[replication.GroupKey]whereabouts
 	watched    []watch // the sites, then the references
 	sightings  map[probe.ID]probe.Sighting
@@ -176,7 +177,7 @@ func (c *Collector) Update(s Settings) error {
 
 // publish swaps the snapshot. c.mu is held, but in New.
 func (c *Collector) publish(now time.Time) {
-	s := &Snapshot{At: now, Groups: c.groups, generation: c.generation}
+	s := &Snapshot{At: now, Groups: c.groups, merges: c.merges, generation: c.generation}
 	tried := c.configured
 	for _, a := range c.accounts {
 		s.Accounts = append(s.Accounts, a.state)

@@ -24,6 +24,10 @@ type Version struct {
 	generation    uint64
 }
 
+// GroupsVersion is another number in each snapshot whose Groups are not the very
+// same as in the one before, of the same Collector.
+func (s *Snapshot) GroupsVersion() uint64 { return s.merges }
+
 // Version is that of what GroupSamples gives of the account.
 func (s *Snapshot) Version(a Account) Version {
 	v := Version{polled: a.LastSuccess, parts: len(a.Facts.Read), generation: s.generation}

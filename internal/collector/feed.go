@@ -2,6 +2,7 @@ package collector
 
 import (
 	"errors"
+	"iter"
 	"slices"
 	"strconv"
 	"sync"
@@ -23,7 +24,11 @@ type Series interface {
 // Series turns samples into series. A sample that does not fit its definition
 // is left out and told in the error.
 func (t *Table) Series(samples []Sample) ([]series.Sample, error) {
-	out := make([]series.Sample, 0, len(samples))
+	return t.appendSeries(make([]series.Sample, 0, len(samples)), samples)
+}
+
+// appendSeries appends to out what Series makes of the samples.
+func (t *Table) appendSeries(out []series.Sample, samples []Sample) ([]series.Sample, error) {
 	b := labels.NewScratchBuilder(8)
 	var errs []error
 	for _, s := range samples {
@@ -93,9 +98,23 @@ func newFeeder(t *Table, s Series, fault func(error)) *feeder {
 
 // append adds the set of a source at that time.
 func (f *feeder) append(source string, at time.Time, interval time.Duration, samples []Sample) {
-	set, err := f.table.Series(samples)
-	if err != nil {
-		f.fault(err)
+	f.appendParts(source, at, interval, len(samples), slices.Values([][]Sample{samples}))
+}
+
+// appendParts is append of a large set that comes in parts, which are not all
+// held at one time. about is how many samples it will have. Of the samples that
+// do not fit, those of the first part that has some are told.
+func (f *feeder) appendParts(source string, at time.Time, interval time.Duration, about int, parts iter.Seq[[]Sample]) {
+	set := make([]series.Sample, 0, about)
+	var first error
+	for samples := range parts {
+		var err error
+		if set, err = f.table.appendSeries(set, samples); first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		f.fault(first)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -37,6 +37,7 @@ func (c *Collector) merge(now time.Time) []Move {
 		a.state.Duplicates = twice
 	}
 	c.groups = groups
+	c.merges++
 	return moves
 }
 
@@ -87,11 +88,16 @@ func (c *Collector) warnTwice(a *account, twice []replication.GroupKey) {
 
 // feedGroups appends the series of the groups that the account holds.
 func (c *Collector) feedGroups(a *account, now time.Time) {
-	var samples []Sample
-	for _, g := range a.listed {
-		if held, ok := c.groups[g.Key]; ok && held.Account == a.settings.Name {
-			samples = append(samples, groupSamples(&held)...)
+	parts := func(yield func([]Sample) bool) {
+		for _, g := range a.listed {
+			if held, ok := c.groups[g.Key]; ok && held.Account == a.settings.Name && !yield(groupSamples(&held)) {
+				return
+			}
 		}
 	}
-	c.feed.append(groupsSource(a.settings.Name), now, a.settings.PollInterval, samples)
+	c.feed.appendParts(groupsSource(a.settings.Name), now, a.settings.PollInterval, usualSamples*a.state.Groups, parts)
 }
+
+// usualSamples is how many samples groupSamples gives of most groups, or a few
+// more.
+const usualSamples = 18

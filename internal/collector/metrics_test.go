@@ -290,14 +290,14 @@ func TestVersions(t *testing.T) {
 		h.run(t, settings)
 		after(time.Second)
 		version := func(i int) collector.Version { s := h.Snapshot(); return s.Version(s.Accounts[i]) }
-		was := [2]collector.Version{version(0), version(1)}
+		was, groups := [2]collector.Version{version(0), version(1)}, h.Snapshot().GroupsVersion()
 		after(6 * time.Second) // probes only
-		if version(0) != was[0] || version(1) != was[1] {
+		if version(0) != was[0] || version(1) != was[1] || h.Snapshot().GroupsVersion() != groups {
 			t.Error("a probe changed a version")
 		}
 		after(40 * time.Second)
-		if version(0) != was[0] || version(1) == was[1] {
-			t.Error("want the second account's version alone to change with its poll")
+		if version(0) != was[0] || version(1) == was[1] || h.Snapshot().GroupsVersion() == groups {
+			t.Error("want the second account's version to change with its poll, that of all groups, and no other")
 		}
 		first.change(func(r *reader) { r.groups = []replication.Group{plainGroup("g1")} })
 		second.change(func(r *reader) { r.err = fmt.Errorf("down") })
@@ -307,11 +307,11 @@ func TestVersions(t *testing.T) {
 		if g := h.Snapshot().Groups[key("g1")]; g.Account != "first" || version(1) == was[1] {
 			t.Errorf("held by %s; want the second account's version to change when the first takes its group", g.Account)
 		}
-		was = [2]collector.Version{version(0), version(1)}
+		was, groups = [2]collector.Version{version(0), version(1)}, h.Snapshot().GroupsVersion()
 		if err := h.Update(settings); err != nil {
 			t.Fatal(err)
 		}
-		if version(0) == was[0] || version(1) == was[1] {
+		if version(0) == was[0] || version(1) == was[1] || h.Snapshot().GroupsVersion() == groups {
 			t.Error("new settings changed no version")
 		}
 	})

@@ -22,6 +22,7 @@ type Snapshot struct {
 	// ReferenceCount is how many references there are.
 	ReferenceCount int
 
+	merges     uint64 // of Groups
 	generation uint64 // of the settings, and of which account holds which group
 }
 
