@@ -161,3 +161,52 @@ type Observer struct {
 	replication.Observer
 	Leads bool `json:"leads"`
 }
+
+// Ask is the body of POST actions: what a person wants done to a group.
+type Ask struct {
+	Account string             `json:"account,omitempty"` // may be left out when the group's name or id is unique
+	Group   string             `json:"group"`
+	Action  replication.Action `json:"action"`
+	Reason  string             `json:"reason"`
+	Who     string             `json:"who,omitempty"`
+	DryRun  bool               `json:"dry_run"`
+	// Active is where production is in the plan that the person has seen; the
+	// action is refused when it has moved since. "" asks for no such check.
+	Active string `json:"active,omitempty"`
+	// Drill is the id of the drill to clear; it may be left out when there is one.
+	Drill string `json:"drill,omitempty"`
+}
+
+// Asked is the answer to POST actions.
+type Asked struct {
+	Plan Plan `json:"plan"`
+	// Incident is what was started; null for a dry run.
+	Incident *replication.Incident `json:"incident"`
+}
+
+// Plan is what an action would do, judged at this moment.
+type Plan struct {
+	Account    string                  `json:"account"`
+	Provider   replication.Provider    `json:"provider"`
+	Group      string                  `json:"group"`
+	Name       string                  `json:"name"`
+	Action     replication.Action      `json:"action"`
+	Active     string                  `json:"active"` // where production is
+	To         string                  `json:"to"`     // where it will be
+	State      replication.State       `json:"state"`
+	RawStatus  string                  `json:"raw_status"`
+	LagSeconds *float64                `json:"lag_seconds"` // null when the provider tells none
+	OK         bool                    `json:"ok"`          // every condition holds
+	Conditions []replication.Condition `json:"conditions"`
+	Steps      []PlanStep              `json:"steps"`
+	Notes      []string                `json:"notes"`
+}
+
+// PlanStep is one call of a plan. Ready is judged again before the call; of the
+// first step it is judged now.
+type PlanStep struct {
+	Action replication.Action      `json:"action"`
+	Call   string                  `json:"call"`
+	Ready  []replication.Condition `json:"ready"`
+	Waits  []replication.Condition `json:"waits"` // waited for
+}

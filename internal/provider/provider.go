@@ -110,10 +110,30 @@ type Actor interface {
 	Failover(ctx context.Context, req Request) Result
 }
 
-// Request is one failover call.
+// Operator carries out what only a person may ask for. It is another type than
+// Actor so that a rule, which is given an Actor, cannot do more than fail over.
+type Operator interface {
+	// Operate sends the one call of a step, as Actor.Failover does its own. A step
+	// that the provider does not have is NotSent.
+	Operate(ctx context.Context, step replication.Action, req Request) Result
+}
+
+// DrillReader is a Reader whose provider has drills. Safe for concurrent use.
+type DrillReader interface {
+	// Drills lists the drills of a group that are not cleaned up yet.
+	Drills(ctx context.Context, groupID string) ([]replication.Drill, error)
+}
+
+// Request is one mutating call.
 type Request struct {
 	GroupID     string
 	ClientToken string // idempotency token, ≤ 64 ASCII; used where the provider has one
+	// Group and To, for an Operator: the group as just read, and where production
+	// is to be.
+	Group replication.Group
+	To    replication.Location
+	// Drill is the name of a drill to start, or the id of one to clear.
+	Drill string
 	// BeforeFirstByte is asked with the connection and TLS up, before the first
 	// byte of the request is written. An error stops the call as NotSent.
 	BeforeFirstByte func() error

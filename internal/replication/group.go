@@ -126,6 +126,10 @@ type Group struct {
 	ReadAt       time.Time // when this observer read it
 	ProviderTime time.Time // the Date header of that answer; zero when none came
 	Side         string    // which end told: "primary" or "secondary"
+
+	// DrillList are the group's drills, read only for an action that is about them;
+	// nil otherwise.
+	DrillList []Drill
 }
 
 // WarehouseCluster is one of the two clusters of a DWS disaster recovery.
@@ -212,13 +216,25 @@ func SiteOf(sites []Site, l Location) string {
 // Action is what is done to a group.
 type Action string
 
-// The actions. Reprotect is never automatic: it can overwrite the only good
-// copy.
+// The actions. A rule has failover alone; all others are a person's. Reprotect is
+// never automatic: it can overwrite the only good copy.
 const (
 	Failover   Action = "failover"
 	Switchover Action = "switchover"
 	Reprotect  Action = "reprotect"
+	Start      Action = "start" // of protection: replication begins or goes on
+	Stop       Action = "stop"  // of protection
+	StartDrill Action = "drill" // copies at the recovery side, billed until cleared
+	ClearDrill Action = "clear_drill"
 )
+
+// Moves tells whether the action moves production to the other side.
+func (a Action) Moves() bool { return a == Failover || a == Switchover }
+
+// Actions lists all actions in their documented order.
+func Actions() []Action {
+	return []Action{Failover, Switchover, Reprotect, Start, Stop, StartDrill, ClearDrill}
+}
 
 // Mode is how far a rule may go; the effective mode is the lowest that applies.
 type Mode string

@@ -128,6 +128,16 @@ type Plan struct {
 	LastSync         time.Time `json:"last_sync,omitzero"` // known at the claim, for the RPO
 	Lost             time.Time `json:"lost"`               // when production was last known good: the lag is judged there
 	ActionTimeout    Duration  `json:"action_timeout"`
+
+	// Steps are the calls of a person's action, in order; none in a rule's incident.
+	Steps []Action `json:"steps,omitempty"`
+	// Drill is the drill to clear, and KnownDrills those there were at the claim:
+	// one more is the one asked for.
+	Drill       string   `json:"drill,omitempty"`
+	KnownDrills []string `json:"known_drills,omitempty"`
+	// AskedAt is when the person asked, by the provider's clock: what is to be
+	// waited for is newer.
+	AskedAt time.Time `json:"asked_at,omitzero"`
 }
 
 // Incident is one durable episode of one rule for one group, from the quorum to
@@ -161,7 +171,9 @@ type Incident struct {
 	Approvals     []Approval  `json:"approvals"`
 	Error         string      `json:"error,omitempty"`
 	Plan          Plan        `json:"plan"`
-	Slot          int         `json:"slot"` // the concurrency slot it holds, -1 when none
+	Person        *Person     `json:"person,omitempty"` // who asked for it; null when a rule did
+	Step          int         `json:"step"`             // how many of the plan's steps are done
+	Slot          int         `json:"slot"`             // the concurrency slot it holds, -1 when none
 	Head          string      `json:"journal_head,omitempty"`
 	Length        int         `json:"journal_length"`
 }
