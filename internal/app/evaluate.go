@@ -51,7 +51,7 @@ func (e *evaluating) Evaluate(ctx context.Context) (failover.Evaluation, error) 
 type listing struct {
 	version uint64
 	targets []policy.Target
-	groups  []replication.Group
+	groups  []replication.Group // never grown: the targets point into it
 }
 
 func (e *evaluating) list(snap *collector.Snapshot) *listing {
@@ -62,8 +62,8 @@ func (e *evaluating) list(snap *collector.Snapshot) *listing {
 	l := &listing{version: version, targets: make([]policy.Target, 0, len(snap.Groups)), groups: make([]replication.Group, 0, len(snap.Groups))}
 	for _, key := range slices.SortedFunc(maps.Keys(snap.Groups), compareKeys) {
 		g := snap.Groups[key]
-		l.targets = append(l.targets, policy.NewTarget(g.Group, g.SourceSite, g.TargetSite, g.ActiveSite))
 		l.groups = append(l.groups, g.Group)
+		l.targets = append(l.targets, policy.NewTarget(&l.groups[len(l.groups)-1], g.SourceSite, g.TargetSite, g.ActiveSite))
 	}
 	e.listed.Store(l)
 	return l
@@ -80,7 +80,7 @@ func (e *evaluating) view(r policy.RuleResult) failover.RuleView {
 	}
 	for _, t := range r.Targets {
 		v.Targets = append(v.Targets, failover.Target{
-			Group: t.Target.Group, SourceSite: t.Target.SourceSite, TargetSite: t.Target.Standby(), ActiveSite: t.Target.ActiveSite,
+			Group: *t.Target.Group, SourceSite: t.Target.SourceSite, TargetSite: t.Target.Standby(), ActiveSite: t.Target.ActiveSite,
 			Vote: t.Vote, State: t.State, Since: t.Since, Value: t.Value, LastGood: t.LastGood, UntrueFor: t.UntrueFor,
 			Guards: t.Guards, ActionTimeout: e.actionTimeout(t.Target.Group.Account),
 		})

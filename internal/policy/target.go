@@ -9,7 +9,7 @@ import (
 // Target is one replication group with its sites resolved. A site is "" when no
 // site of the configuration names the location.
 type Target struct {
-	Group      replication.Group
+	Group      *replication.Group // shared with other rounds: nobody changes it
 	SourceSite string
 	TargetSite string
 	ActiveSite string
@@ -18,7 +18,8 @@ type Target struct {
 
 // NewTarget is g with its sites and the labels of drwatch_group_info (contract
 // §6). An empty site or status is an absent label, as everywhere in Prometheus.
-func NewTarget(g replication.Group, source, target, active string) Target {
+// It keeps g.
+func NewTarget(g *replication.Group, source, target, active string) Target {
 	b := labels.NewBuilder(labels.EmptyLabels())
 	for name, v := range map[string]string{
 		"account": g.Account, "group": g.Key.ID, "provider": string(g.Key.Provider), "name": g.Name, "region": g.Region,

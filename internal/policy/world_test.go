@@ -60,7 +60,7 @@ func (w *world) set(rules ...rulefile.Rule) {
 }
 
 func group(id, name, source, target, active string) policy.Target {
-	return policy.NewTarget(replication.Group{
+	return policy.NewTarget(&replication.Group{
 		Key: replication.GroupKey{Provider: replication.HuaweiSDRS, ID: id}, Account: "hw", Name: name,
 	}, source, target, active)
 }
