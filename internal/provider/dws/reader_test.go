@@ -352,6 +352,15 @@ func TestAnswersThatAreNoListing(t *testing.T) {
 	if _, err := reader(t, c).Read(t.Context(), drID); !errors.Is(err, provider.ErrNotFound) {
 		t.Errorf("%v, want not found", err)
 	}
+	before := len(c.asked())
+	for _, id := range []string{"", "a/../b", "a b", "x?y"} {
+		if _, err := reader(t, c).Read(t.Context(), id); err == nil {
+			t.Errorf("id %q was read", id)
+		}
+	}
+	if len(c.asked()) != before {
+		t.Error("an id that changes the path was sent")
+	}
 	c.apply(t, status("deleted"))
 	if _, err := reader(t, c).Track(t.Context(), drID, ""); !errors.Is(err, provider.ErrNotFound) {
 		t.Errorf("deleted: %v, want not found", err)

@@ -38,6 +38,7 @@ func TestNewClientRefusesBadSettings(t *testing.T) {
 		{"no project", func(s *provider.Settings) { s.ProjectID = "" }, "project_id"},
 		{"a project that changes the path", func(s *provider.Settings) { s.ProjectID = "a/../b" }, "project_id"},
 		{"no endpoint", func(s *provider.Settings) { s.Endpoint = "" }, "endpoint"},
+		{"endpoint without a host", func(s *provider.Settings) { s.Endpoint = "https://" }, "endpoint"},
 		{"endpoint without scheme", func(s *provider.Settings) { s.Endpoint = "sdrs.example.com" }, "endpoint"},
 		{"endpoint with a path, which the SDK would drop", func(s *provider.Settings) { s.Endpoint = "https://sdrs.example.com/x" }, "endpoint"},
 		{"endpoint with a user", func(s *provider.Settings) { s.Endpoint = "https://u:p@sdrs.example.com" }, "endpoint"},

@@ -147,6 +147,24 @@ func TestPairsDecideHealth(t *testing.T) {
 	}
 }
 
+// Some gateways write null as a text. It says as little as null does.
+func TestNullAsText(t *testing.T) {
+	c := newCloud(t)
+	c.setGroup(t, object{
+		"name": "null", "protected_status": "null", "replication_status": "null", "health_status": "null",
+		"replication_num": "null", "protected_instance_num": "", "disaster_recovery_drill_num": "null",
+	})
+	c.setPairs(t, object{"fault_level": "null", "replication_status": "null", "progress": "null", "record_metadata": "null"})
+	l, err := reader(t, c).List(t.Context())
+	if err != nil || len(l.Groups) != 1 || len(l.Bad) != 0 {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	g := l.Groups[0]
+	if g.State != replication.Replicating || !g.FailoverReady() || g.Name != "" || g.Fault != "" || g.Instances != nil || g.Drills != nil || g.CapacityBytes != nil {
+		t.Errorf("%+v", g)
+	}
+}
+
 func TestActiveSide(t *testing.T) {
 	for station, want := range map[string]replication.Location{"source": zoneA, "target": zoneB, "": {}, "both": {}} {
 		c := newCloud(t)
@@ -314,6 +332,16 @@ func TestTrack(t *testing.T) {
 				}
 			}
 		})
+	}
+	c := newCloud(t)
+	c.setGroup(t, object{"status": "failing-over"})
+	if p, err := reader(t, c).Track(t.Context(), groupID, "x/../../server-groups"); err != nil || p.Job != provider.JobNone || p.Group.State != replication.Switching {
+		t.Errorf("a job id that changes the path: %+v, %v", p, err)
+	}
+	for _, asked := range c.asked() {
+		if strings.Contains(asked, "..") || strings.Contains(asked, "jobs") {
+			t.Errorf("a job id that changes the path was sent: %s", asked)
+		}
 	}
 	for _, body := range []string{"{}", "", "<html>", `{"status":null}`} {
 		c := newCloud(t)
