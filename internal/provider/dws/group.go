@@ -103,20 +103,19 @@ func faultOf(primary, standby cluster) string {
 
 // lag is the provider's own figure where it gives one, else the time since the
 // last synchronisation. One in the future is a problem of a clock or of the
-// time zone, and no lag.
+// account's time zone: it is told whatever else is known, and is no lag.
 func lag(seen sight, g replication.Group) *time.Duration {
-	if seen.progress != nil && seen.progress.Told("recovery_point_object") {
-		return secondsOf(*seen.progress, "recovery_point_object")
-	}
-	if g.LastSync.IsZero() {
-		return nil
-	}
-	d := g.ReadAt.Sub(g.LastSync)
-	if d < 0 {
+	since := g.ReadAt.Sub(g.LastSync)
+	if since < 0 {
 		seen.item.Note("clock")
+	}
+	switch {
+	case seen.progress != nil && seen.progress.Told("recovery_point_object"):
+		return secondsOf(*seen.progress, "recovery_point_object")
+	case g.LastSync.IsZero(), since < 0:
 		return nil
 	}
-	return &d
+	return &since
 }
 
 // ready are the service's preconditions. The vendor gives them in prose only:

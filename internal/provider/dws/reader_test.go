@@ -197,6 +197,7 @@ func TestLag(t *testing.T) {
 		{"negative figure", "2026-01-02 03:50:00", progress(`"recovery_point_object":-1`), -1, map[string]int{"recovery_point_object": 1}},
 		{"figure of a wrong type", "2026-01-02 03:50:00", progress(`"recovery_point_object":{}`), -1, map[string]int{"recovery_point_object": 1}},
 		{"in the future", "2026-01-02 05:00:00", `{}`, -1, map[string]int{"clock": 1}},
+		{"in the future, with a figure", "2026-01-02 05:00:00", progress(`"recovery_point_object":120`), 2 * time.Minute, map[string]int{"clock": 1}},
 		{"time that is none", "yesterday", `{}`, -1, map[string]int{"last_disaster_time": 1}},
 		{"never", nil, `{}`, -1, nil},
 	}
