@@ -233,6 +233,14 @@ func TestStatisticsInTheAccountsZone(t *testing.T) {
 	if asked := c.asked(); !strings.Contains(asked[len(asked)-1], "2026-01-01") || !strings.Contains(asked[len(asked)-1], "12%3A00") {
 		t.Errorf("asked %s, want from 12:00 of the day before", asked[len(asked)-1])
 	}
+	// 46 hours ago where the clock shows UTC, and 54 there.
+	c.set(factPaths["statistics"], `{"resource_rpo_statistics":[{"point_time":"2025-12-31 06:00","resource_num":5}]}`)
+	for zone, known := range map[*time.Location]bool{time.UTC: true, s.TimeZone: false} {
+		s.TimeZone = zone
+		if got, err := factReader(t, s).SlowFacts(t.Context()); err != nil || (got.Breaches != nil) != known {
+			t.Errorf("%s: %v, %v, want a figure that is of now: %t", zone, got.Breaches, err, known)
+		}
+	}
 }
 
 // A full page is followed by the question for the next.
