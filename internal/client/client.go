@@ -98,6 +98,17 @@ func (c *Client) Unfreeze(ctx context.Context, why api.Reason) error {
 	return c.post(ctx, "unfreeze", why)
 }
 
+// Act asks for an action on a group, or with DryRun for its plan alone. A refusal
+// comes with the plan when drwatch told one: it names what blocks.
+func (c *Client) Act(ctx context.Context, ask api.Ask) (out api.Asked, err error) {
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return out, fmt.Errorf("encoding what is asked for: %w", err)
+	}
+	err = c.do(ctx, http.MethodPost, "actions", body, &out)
+	return out, err
+}
+
 func (c *Client) get(ctx context.Context, path string, out any) error {
 	return c.do(ctx, http.MethodGet, path, nil, out)
 }
@@ -134,14 +145,27 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, out a
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return fmt.Errorf("%w at %s: HTTP %d is not an answer of drwatch", ErrUnreachable, c.base, resp.StatusCode)
 	}
+	return unpack(e, path, out)
+}
+
+// unpack takes the data out of an answer, of a refusal too when it has some: the
+// sentence of a refusal counts whatever the data is.
+func unpack(e api.Envelope, path string, out any) error {
 	if e.Status != "success" {
+		if out != nil && len(e.Data) > 0 {
+			return errors.Join(refusal(e.Error), undecoded(path, json.Unmarshal(e.Data, out)))
+		}
 		return refusal(e.Error)
 	}
 	if out == nil {
 		return nil
 	}
-	if err := json.Unmarshal(e.Data, out); err != nil {
-		return fmt.Errorf("decoding the answer to %s: %w", path, err)
+	return undecoded(path, json.Unmarshal(e.Data, out))
+}
+
+func undecoded(path string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("decoding the answer to %s: %w", path, err)
 }

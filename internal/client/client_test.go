@@ -9,6 +9,7 @@ import (
 
 	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/client"
+	"github.com/drwatch/drwatch/internal/replication"
 )
 
 func TestAnswers(t *testing.T) {
@@ -43,6 +44,44 @@ func TestAnswers(t *testing.T) {
 				}
 			case err == nil, tc.want != nil && !errors.Is(err, tc.want), !strings.Contains(err.Error(), tc.says):
 				t.Errorf("error %v; want %v with %q", err, tc.want, tc.says)
+			}
+		})
+	}
+}
+
+// TestActs: a plan comes with a success, and with a refusal that tells one.
+func TestActs(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		code int
+		body string
+		plan string // the group of the plan
+		says string // "" for a success
+	}{
+		{"planned", 200, `{"status":"success","data":{"plan":{"group":"g1","ok":true},"incident":null}}`, "g1", ""},
+		{"refused with a plan", 409, `{"status":"error","errorType":"refused","error":"latched","data":{"plan":{"group":"g1"}}}`, "g1", "latched"},
+		{"refused without", 409, `{"status":"error","errorType":"refused","error":"frozen"}`, "", "frozen"},
+		{"refused with what is no plan", 409, `{"status":"error","errorType":"refused","error":"frozen","data":[1]}`, "", "frozen"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tc.code)
+				_, _ = w.Write([]byte(tc.body))
+			}))
+			defer srv.Close()
+			c, err := client.New(srv.URL, srv.Client())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.Act(t.Context(), api.Ask{Group: "g1", Action: replication.Stop})
+			if got.Plan.Group != tc.plan || got.Plan.OK != (tc.code == 200) {
+				t.Errorf("plan %+v", got.Plan)
+			}
+			switch {
+			case tc.says == "" && err != nil:
+				t.Error(err)
+			case tc.says != "" && (!errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), tc.says)):
+				t.Errorf("error %v, want a refusal that says %q", err, tc.says)
 			}
 		})
 	}
@@ -88,6 +127,10 @@ func TestWhatIsAsked(t *testing.T) {
 		{func() error {
 			return c.Unfreeze(t.Context(), api.Reason{Reason: "ok", StoreWasReset: true})
 		}, `POST /api/v1/unfreeze {"reason":"ok","store_was_reset":true}`},
+		{func() error {
+			_, err := c.Act(t.Context(), api.Ask{Group: "db 1", Action: replication.ClearDrill, Reason: "ok", Drill: "d1", DryRun: true})
+			return err
+		}, `POST /api/v1/actions {"group":"db 1","action":"clear_drill","reason":"ok","dry_run":true,"drill":"d1"}`},
 	} {
 		if err := tc.call(); err != nil {
 			t.Errorf("%s: %v", tc.want, err)

@@ -128,8 +128,12 @@ func Incidents(w io.Writer, incidents []replication.Incident) error {
 // Incident writes one incident whole: facts, conditions, calls, journal.
 func Incident(w io.Writer, i api.Incident) error {
 	fmt.Fprintf(w, "%s  %s  %s\n", i.ID, i.Phase, orDash(i.HeldBy+i.Error))
-	fmt.Fprintf(w, "rule %s (%s), mode %s, %s of %s (%s), %s to %s\n", i.Rule, cut(i.RuleHash, 12), i.Mode, i.Action, i.Name, i.Key(), orDash(i.Plan.LostSite), orDash(i.Plan.TargetSite))
-	fmt.Fprintf(w, "trigger %s, value %g, true since %s\n", i.Trigger.Expr, i.Trigger.Value, stamp(i.Trigger.Since))
+	if i.Person != nil {
+		asked(w, i.Incident)
+	} else {
+		fmt.Fprintf(w, "rule %s (%s), mode %s, %s of %s (%s), %s to %s\n", i.Rule, cut(i.RuleHash, 12), i.Mode, i.Action, i.Name, i.Key(), orDash(i.Plan.LostSite), orDash(i.Plan.TargetSite))
+		fmt.Fprintf(w, "trigger %s, value %g, true since %s\n", i.Trigger.Expr, i.Trigger.Value, stamp(i.Trigger.Since))
+	}
 	fmt.Fprintf(w, "RPO %s, RTO %s\n\nconditions at the decision\n", secs(i.RPOSeconds), secs(i.RTOSeconds))
 	if err := conditions(w, i.Guards); err != nil {
 		return err
@@ -145,9 +149,14 @@ func Incident(w io.Writer, i api.Incident) error {
 	}
 	fmt.Fprintln(w, "\njournal")
 	for _, e := range i.Journal {
-		fmt.Fprintf(w, "  %2d %s %s %-9s %s\n", e.Seq, stamp(e.At), e.Observer, e.Event, e.Text)
+		Entry(w, e)
 	}
 	return nil
+}
+
+// Entry writes one line of a journal.
+func Entry(w io.Writer, e replication.Entry) {
+	fmt.Fprintf(w, "  %2d %s %s %-9s %s\n", e.Seq, stamp(e.At), e.Observer, e.Event, e.Text)
 }
 
 // Explain writes why a group has or has not been failed over.

@@ -40,6 +40,61 @@ func incident() replication.Incident {
 	}
 }
 
+func plan() api.Plan {
+	return api.Plan{
+		Account: "ali", Provider: replication.AliyunEBS, Group: "pg-1", Name: "db-1", Action: replication.Switchover, Active: "az-a", To: "az-b",
+		State: replication.Replicating, RawStatus: "normal", LagSeconds: new(12.4),
+		Conditions: []replication.Condition{{Name: "not_frozen", Value: "not frozen", Threshold: "not frozen", OK: true}, {Name: "not_latched", Value: "latched by " + long, Threshold: "not latched"}},
+		Steps: []api.PlanStep{
+			{
+				Action: replication.Failover, Call: "FailoverDiskReplicaGroup",
+				Ready: []replication.Condition{{Name: "not_frozen", Value: "not frozen", Threshold: "not frozen", OK: true}, {Name: "status", Value: "normal", Threshold: "normal or stopped", OK: true}},
+				Waits: []replication.Condition{{Name: "recovery_point", Value: "2026-01-02T03:03:52Z", Threshold: "later than 2026-01-02T03:04:05Z"}},
+			},
+			{Action: replication.Reprotect, Call: "ReprotectDiskReplicaGroup", Ready: []replication.Condition{{Name: "status", Value: "normal", Threshold: "failovered"}}},
+			{Action: replication.Start, Call: "StartDiskReplicaGroup"},
+		},
+		Notes: []string{"Stop what writes to the production disks before you go on."},
+	}
+}
+
+func reprotected(phase replication.Phase, why string) replication.Incident {
+	return replication.Incident{
+		ID: "i2", Rule: replication.PersonRule, Provider: replication.AliyunEBS, Group: "pg-1", Name: "db-1", Action: replication.Reprotect, Phase: phase, Error: why, Step: 1,
+		Person: &replication.Person{Who: "ann", From: "127.0.0.1", Reason: "back to two sites", At: now},
+		Plan:   replication.Plan{LostSite: "az-b", TargetSite: "az-b", Steps: []replication.Action{replication.Reprotect, replication.Start}},
+	}
+}
+
+func TestPlanSaysWhatBlocks(t *testing.T) {
+	p := plan()
+	p.Steps[0].Ready[1].OK = false
+	p.Steps[1].Ready[0].OK = false // judged when its turn comes
+	want := []string{"not_latched: latched by " + long + " (wants not latched)", "status: normal (wants normal or stopped)"}
+	if diff := cmp.Diff(want, console.Blocking(p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestEnding(t *testing.T) {
+	moved := reprotected(replication.Succeeded, "")
+	moved.Action, moved.Plan.TargetSite = replication.Switchover, "az-a"
+	for _, tc := range []struct {
+		i    replication.Incident
+		want string
+	}{
+		{moved, "succeeded: switchover of db-1, production is at az-a"},
+		{reprotected(replication.Succeeded, ""), "succeeded: reprotect of db-1"},
+		{reprotected(replication.Failed, "rejected by the provider."), "failed: reprotect of db-1: rejected by the provider. Steps: 1 of 2 done"},
+		{reprotected(replication.Aborted, ""), "aborted: reprotect of db-1: no reason is told. Steps: 1 of 2 done"},
+		{reprotected(replication.Ambiguous, "no answer"), "ambiguous: reprotect of db-1: no answer. It is not known whether the provider acted: look at the group there. Nothing more is sent, and the group stays locked until `drwatch ack i2 --reason …`"},
+	} {
+		if got := console.Ending(tc.i); got != tc.want {
+			t.Errorf("got  %s\nwant %s", got, tc.want)
+		}
+	}
+}
+
 func TestTables(t *testing.T) {
 	up := true
 	for name, write := range map[string]func(*bytes.Buffer) error{
@@ -62,6 +117,13 @@ func TestTables(t *testing.T) {
 		"no incidents": func(b *bytes.Buffer) error { return console.Incidents(b, nil) },
 		"incident": func(b *bytes.Buffer) error {
 			return console.Incident(b, api.Incident{Incident: incident(), Journal: []replication.Entry{{Seq: 1, At: now, Observer: "obs-w", Event: "claimed", Text: "rule az-a-loss claims db-1"}}})
+		},
+		"incident of a person": func(b *bytes.Buffer) error {
+			return console.Incident(b, api.Incident{Incident: reprotected(replication.Verifying, ""), Journal: []replication.Entry{{Seq: 1, At: now, Observer: "obs-w", Event: "claimed", Text: "ann asks for it"}}})
+		},
+		"plan": func(b *bytes.Buffer) error { return console.Plan(b, plan()) },
+		"plan of a drill": func(b *bytes.Buffer) error {
+			return console.Plan(b, api.Plan{Account: "hw", Provider: replication.HuaweiSDRS, Group: "g1", Action: replication.StartDrill, Active: "az-a", To: "az-a", State: replication.Replicating, OK: true})
 		},
 		"explain": func(b *bytes.Buffer) error {
 			return console.Explain(b, api.Explain{Group: groups()[0], Notes: []string{"nothing can be decided: the store is away"}, Rules: []api.Explanation{{

@@ -50,6 +50,7 @@ var ErrRefused = errors.New("refused")
 type Options struct {
 	View     View
 	Operator Operator
+	Actions  Actions // nil: there are none, and POST actions is not found
 	Metrics  http.Handler
 	Logger   *slog.Logger
 	Now      func() time.Time
@@ -73,6 +74,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /{$}", h.page)
 	h.read(mux)
 	h.mutate(mux)
+	h.act(mux)
 	return secure(mux)
 }
 
@@ -137,16 +139,24 @@ type badRequest string
 
 func (b badRequest) Error() string { return string(b) }
 
-// readReason reads the body of a mutating call strictly.
-func readReason(w http.ResponseWriter, r *http.Request) (api.Reason, error) {
-	var why api.Reason
+// readBody reads the body of a mutating call strictly; shape tells a person what
+// it should have been.
+func readBody(w http.ResponseWriter, r *http.Request, into any, shape string) error {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&why); err != nil {
-		return why, badRequest(`the body must be {"reason": "…"}: ` + err.Error())
+	if err := dec.Decode(into); err != nil {
+		return badRequest("the body must be " + shape + ": " + err.Error())
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return why, badRequest("the body must be one JSON object")
+		return badRequest("the body must be one JSON object")
+	}
+	return nil
+}
+
+func readReason(w http.ResponseWriter, r *http.Request) (api.Reason, error) {
+	var why api.Reason
+	if err := readBody(w, r, &why, `{"reason": "…"}`); err != nil {
+		return why, err
 	}
 	if strings.TrimSpace(why.Reason) == "" {
 		return why, badRequest("a reason is required: it goes into the journal")
@@ -160,9 +170,15 @@ func (h handler) answer(w http.ResponseWriter, data any, err error) {
 	if err != nil {
 		e.Status, e.Error = "error", err.Error()
 		e.ErrorType, code = kind(err)
-	} else if e.Data, err = json.Marshal(data); err != nil {
-		e = api.Envelope{Status: "error", ErrorType: "internal", Error: "encoding the answer: " + err.Error()}
-		code = http.StatusInternalServerError
+		var with withData
+		errors.As(err, &with)
+		data = with.data
+	}
+	if e.Status == "success" || data != nil {
+		if e.Data, err = json.Marshal(data); err != nil {
+			e = api.Envelope{Status: "error", ErrorType: "internal", Error: "encoding the answer: " + err.Error()}
+			code = http.StatusInternalServerError
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
@@ -176,6 +192,8 @@ func kind(err error) (string, int) {
 	switch {
 	case errors.As(err, &bad):
 		return "bad_data", http.StatusBadRequest
+	case errors.Is(err, errMethod):
+		return "bad_data", http.StatusMethodNotAllowed
 	case errors.Is(err, ErrNotFound):
 		return "not_found", http.StatusNotFound
 	case errors.Is(err, ErrRefused), errors.Is(err, replication.ErrConflict):

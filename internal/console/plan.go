@@ -1,0 +1,146 @@
+package console
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/drwatch/drwatch/internal/api"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// Plan writes what an action would do, for a person who has to say yes to it.
+func Plan(w io.Writer, p api.Plan) error {
+	fmt.Fprintf(w, "%s of %s\n", Deed(p.Action), cmp.Or(p.Name, p.Group))
+	err := table(w, "", func(row func(...any)) {
+		row("  group", fmt.Sprintf("%s (%s, account %s)", p.Group, p.Provider, p.Account))
+		row("  state", fmt.Sprintf("%s (%s)", p.State, orDash(p.RawStatus)))
+		row("  production", production(p))
+		row("  lag", lag(p.LagSeconds))
+	})
+	if err != nil {
+		return err
+	}
+	if len(p.Conditions) > 0 {
+		fmt.Fprintln(w, "\nconditions")
+		if err := conditions(w, p.Conditions); err != nil {
+			return err
+		}
+	}
+	if len(p.Steps) > 0 {
+		fmt.Fprintln(w, "\nsteps")
+	}
+	for n, s := range p.Steps {
+		if err := step(w, p, n, s); err != nil {
+			return err
+		}
+	}
+	if len(p.Notes) > 0 {
+		fmt.Fprintln(w, "\nnotes")
+	}
+	for _, n := range p.Notes {
+		fmt.Fprintln(w, "  ! "+n)
+	}
+	return nil
+}
+
+func production(p api.Plan) string {
+	if p.Action.Moves() && p.To != p.Active {
+		return fmt.Sprintf("now at %s, then at %s", orDash(p.Active), orDash(p.To))
+	}
+	return fmt.Sprintf("at %s, and stays there", orDash(p.Active))
+}
+
+// step writes one call. What the first one needs is judged now; of the others it
+// is said what they will need.
+func step(w io.Writer, p api.Plan, n int, s api.PlanStep) error {
+	fmt.Fprintf(w, "  %d. %s (%s)\n", n+1, s.Call, Deed(s.Action))
+	if n > 0 {
+		for _, c := range s.Ready {
+			fmt.Fprintf(w, "     needs then: %s: %s\n", c.Name, c.Threshold)
+		}
+	} else if first := unsaid(p); len(first) > 0 {
+		if err := conditions(w, first); err != nil {
+			return err
+		}
+	}
+	for _, c := range s.Waits {
+		fmt.Fprintf(w, "     waits for: %s: %s (is %s)\n", c.Name, c.Threshold, orDash(c.Value))
+	}
+	return nil
+}
+
+// unsaid are the needs of the first step that are not among the plan's own
+// conditions.
+func unsaid(p api.Plan) []replication.Condition {
+	var out []replication.Condition
+	if len(p.Steps) > 0 {
+		for _, c := range p.Steps[0].Ready {
+			if !slices.Contains(p.Conditions, c) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// Blocking says in one line each what keeps a plan from being carried out.
+func Blocking(p api.Plan) []string {
+	var out []string
+	for _, c := range slices.Concat(p.Conditions, unsaid(p)) {
+		if !c.OK {
+			out = append(out, fmt.Sprintf("%s: %s (wants %s)", c.Name, orDash(c.Value), c.Threshold))
+		}
+	}
+	return out
+}
+
+// Deed is an action in words that fit before "of".
+func Deed(a replication.Action) string {
+	switch a {
+	case replication.Start:
+		return "start of protection"
+	case replication.Stop:
+		return "stop of protection"
+	case replication.StartDrill:
+		return "start of a drill"
+	case replication.ClearDrill:
+		return "clearing of a drill"
+	default:
+		return string(a)
+	}
+}
+
+// asked is the head of an incident that a person has asked for.
+func asked(w io.Writer, i replication.Incident) {
+	fmt.Fprintf(w, "%s of %s (%s), asked for by %s from %s at %s\n", Deed(i.Action), i.Name, i.Key(), i.Person.Who, i.Person.From, stamp(i.Person.At))
+	fmt.Fprintf(w, "reason %s\n", i.Person.Reason)
+	if i.Action.Moves() {
+		fmt.Fprintf(w, "production from %s to %s\n", orDash(i.Plan.LostSite), orDash(i.Plan.TargetSite))
+	}
+	fmt.Fprintf(w, "steps %s\n", progress(i))
+}
+
+func progress(i replication.Incident) string {
+	return fmt.Sprintf("%d of %d done", i.Step, len(i.Plan.Steps))
+}
+
+// Ending says how an ended incident that a person asked for went, and what is to
+// be done about it.
+func Ending(i replication.Incident) string {
+	what := fmt.Sprintf("%s of %s", Deed(i.Action), cmp.Or(i.Name, i.Group))
+	why := strings.TrimRight(cmp.Or(i.Error, i.HeldBy, "no reason is told"), ".")
+	switch i.Phase {
+	case replication.Succeeded:
+		if i.Action.Moves() && i.Plan.TargetSite != "" {
+			return fmt.Sprintf("succeeded: %s, production is at %s", what, i.Plan.TargetSite)
+		}
+		return "succeeded: " + what
+	case replication.Ambiguous:
+		return fmt.Sprintf("ambiguous: %s: %s. It is not known whether the provider acted: look at the group there. Nothing more is sent, and the group stays locked until `drwatch ack %s --reason …`", what, why, i.ID)
+	default:
+		return fmt.Sprintf("%s: %s: %s. Steps: %s", i.Phase, what, why, progress(i))
+	}
+}
