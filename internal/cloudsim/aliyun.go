@@ -50,10 +50,10 @@ func authenticateAliyun(q *request, now time.Time) *answer {
 		nonce string
 	)
 	if q.isACS3() {
-		key, bad = verifyACS3(q.http, q.body, q.query, now, c.credential)
+		key, bad = verifyACS3(q.http, q.body, q.query, q.ep.version(), now, c.credential)
 		nonce = q.http.Header.Get("X-Acs-Signature-Nonce")
 	} else {
-		key, bad = verifyRPC(q.http.Method, q.params, now, c.credential)
+		key, bad = verifyRPC(q.http.Method, q.params, q.ep.version(), now, c.credential)
 		nonce = q.params.Get("SignatureNonce")
 	}
 	if bad == nil && !c.nonces.use(nonce, now) {

@@ -172,11 +172,15 @@ func signHuawei(req *http.Request, body, ak, sk string, now time.Time) {
 		path += "/"
 	}
 	sum := sha256.Sum256([]byte(body))
-	canonical := fmt.Sprintf("%s\n%s\n%s\nx-sdk-date:%s\n\nx-sdk-date\n%s", req.Method, path, strings.Join(lines, "&"), date, hex.EncodeToString(sum[:]))
+	headers, names := "x-sdk-date:"+date+"\n", "x-sdk-date"
+	if token := req.Header.Get("X-Security-Token"); token != "" {
+		headers, names = headers+"x-security-token:"+token+"\n", names+";x-security-token"
+	}
+	canonical := fmt.Sprintf("%s\n%s\n%s\n%s\n%s\n%s", req.Method, path, strings.Join(lines, "&"), headers, names, hex.EncodeToString(sum[:]))
 	sum = sha256.Sum256([]byte(canonical))
 	m := hmac.New(sha256.New, []byte(sk))
 	m.Write([]byte("SDK-HMAC-SHA256\n" + date + "\n" + hex.EncodeToString(sum[:])))
-	req.Header.Set("Authorization", "SDK-HMAC-SHA256 Access="+ak+", SignedHeaders=x-sdk-date, Signature="+hex.EncodeToString(m.Sum(nil)))
+	req.Header.Set("Authorization", "SDK-HMAC-SHA256 Access="+ak+", SignedHeaders="+names+", Signature="+hex.EncodeToString(m.Sum(nil)))
 }
 
 func rfc3986(s string) string {

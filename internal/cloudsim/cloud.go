@@ -25,6 +25,9 @@ type Options struct {
 
 	Credentials []Credential // default: one long-lived key, AccessKey and SecretKey
 	ProjectID   string       // default: ProjectID
+	// AssumedLife is how long the keys of an assumed role live; default: what was
+	// asked for.
+	AssumedLife time.Duration
 
 	Transition time.Duration // what every operation of a provider takes; default 5s
 	Latency    time.Duration // added to every request, real time
@@ -45,6 +48,8 @@ type Cloud struct {
 
 	mu       sync.Mutex // guards everything below
 	creds    map[string]Credential
+	issued   map[string]Credential // of assumed roles
+	issues   int
 	ids      *rand.Rand // of what is seeded
 	requests *rand.Rand // of what arises while running
 	timeline timeline
@@ -71,6 +76,7 @@ func New(o Options) (*Cloud, error) {
 	c := &Cloud{
 		o:         o,
 		creds:     make(map[string]Credential),
+		issued:    make(map[string]Credential),
 		endpoints: make(map[string]*endpoint),
 		health:    make(map[string]*door),
 		ids:       rand.New(rand.NewPCG(o.Seed, 1)),

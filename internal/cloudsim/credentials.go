@@ -25,10 +25,12 @@ type Credential struct {
 	Expires time.Time
 	// ReadOnly keys are refused every mutating call with 403.
 	ReadOnly bool
+	// AssumeOnly keys are refused everything with 403 but to assume a role.
+	AssumeOnly bool
 }
 
 // SetCredentials replaces the keys that the clouds accept, from the next request
-// on: those left out were withdrawn.
+// on: those left out were withdrawn. Keys of an assumed role live on.
 func (c *Cloud) SetCredentials(keys ...Credential) {
 	c.enter()
 	defer c.mu.Unlock()

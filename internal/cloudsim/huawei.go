@@ -85,11 +85,6 @@ func authenticateHuawei(q *request, now time.Time) *answer {
 	return nil
 }
 
-func (c *Cloud) credential(accessKey string) (Credential, bool) {
-	k, ok := c.creds[accessKey]
-	return k, ok
-}
-
 func unauthorized(q *request, why string) *answer {
 	a := gateway(q, http.StatusUnauthorized, "APIGW.0301", "Incorrect IAM authentication information: "+why)
 	return &a

@@ -30,6 +30,8 @@ func apis() map[replication.Provider]api {
 		replication.HuaweiEVS:  {route: routeREST(evsRoutes()), authenticate: authenticateHuawei, dialect: huaweiDialect()},
 		replication.HuaweiDWS:  {route: routeREST(dwsRoutes()), authenticate: authenticateHuawei, dialect: huaweiDialect()},
 		replication.AliyunEBS:  {route: routeRPC(ebsRoutes()), authenticate: authenticateAliyun, dialect: aliyunDialect()},
+		HuaweiIAM:              {route: routeREST(iamRoutes()), authenticate: authenticateHuawei, dialect: huaweiDialect()},
+		AliyunSTS:              {route: routeRPC(stsRoutes()), authenticate: authenticateAliyun, dialect: aliyunDialect()},
 	}
 }
 
@@ -84,7 +86,7 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, quit <-chan str
 func (c *Cloud) answerTo(w http.ResponseWriter, q *request) {
 	now := c.enter()
 	q.id = c.uuid(c.requests)
-	if q.ep.Provider == replication.AliyunEBS {
+	if q.ep.speaksRPC() {
 		q.id = strings.ToUpper(q.id)
 		q.readParams()
 	}
@@ -98,7 +100,7 @@ func (c *Cloud) answerTo(w http.ResponseWriter, q *request) {
 		a := q.ep.api.dialect.noSuchCall(q)
 		refused = &a
 	}
-	if refused == nil && q.key.ReadOnly && rt.action != "" {
+	if refused == nil && (q.key.ReadOnly && rt.action != "" || q.key.AssumeOnly && !q.ep.gives()) {
 		a := q.ep.api.dialect.forbidden(q)
 		refused = &a
 	}

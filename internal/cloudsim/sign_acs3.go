@@ -14,7 +14,7 @@ const acs3Scheme = "ACS3-HMAC-SHA256"
 
 // verifyACS3 checks the V3 signature of a request with its exact body. It does
 // not look at the nonce.
-func verifyACS3(r *http.Request, body []byte, query url.Values, now time.Time, find func(accessKey string) (Credential, bool)) (Credential, *refusal) {
+func verifyACS3(r *http.Request, body []byte, query url.Values, version string, now time.Time, find func(accessKey string) (Credential, bool)) (Credential, *refusal) {
 	incomplete := &refusal{400, "IncompleteSignature", "The request signature does not conform to Aliyun standards."}
 	rest, ok := strings.CutPrefix(r.Header.Get("Authorization"), acs3Scheme+" ")
 	if !ok {
@@ -32,7 +32,7 @@ func verifyACS3(r *http.Request, body []byte, query url.Values, now time.Time, f
 	if bad := checkAliyunTime(r.Header.Get("X-Acs-Date"), now); bad != nil {
 		return Credential{}, bad
 	}
-	if r.Header.Get("X-Acs-Version") != aliyunVersion {
+	if r.Header.Get("X-Acs-Version") != version {
 		return Credential{}, &refusal{400, "InvalidVersion", "Specified parameter Version is not valid."}
 	}
 	key, ok := find(fields["Credential"])

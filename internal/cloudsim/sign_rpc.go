@@ -8,8 +8,19 @@ import (
 	"time"
 )
 
-// aliyunVersion is the version of the EBS API.
-const aliyunVersion = "2021-07-30"
+// The versions of the APIs of EBS and STS.
+const (
+	aliyunVersion = "2021-07-30"
+	stsVersion    = "2015-04-01"
+)
+
+// version is the one that the endpoint's API has.
+func (e Endpoint) version() string {
+	if e.Provider == AliyunSTS {
+		return stsVersion
+	}
+	return aliyunVersion
+}
 
 // aliyunTime is the form of a signature's time.
 const aliyunTime = "2006-01-02T15:04:05Z"
@@ -23,8 +34,8 @@ type refusal struct {
 // verifyRPC checks a request of the RPC style, signature version 1.0 ("Request
 // syntax and signature method V1"). All parameters stand in the query or in the
 // form body; headers are not signed. It does not look at the nonce.
-func verifyRPC(method string, params url.Values, now time.Time, find func(accessKey string) (Credential, bool)) (Credential, *refusal) {
-	if r := checkRPCForm(params, now); r != nil {
+func verifyRPC(method string, params url.Values, version string, now time.Time, find func(accessKey string) (Credential, bool)) (Credential, *refusal) {
+	if r := checkRPCForm(params, version, now); r != nil {
 		return Credential{}, r
 	}
 	key, ok := find(params.Get("AccessKeyId"))
@@ -46,7 +57,7 @@ func verifyRPC(method string, params url.Values, now time.Time, find func(access
 	return key, nil
 }
 
-func checkRPCForm(params url.Values, now time.Time) *refusal {
+func checkRPCForm(params url.Values, version string, now time.Time) *refusal {
 	for name, values := range params {
 		if len(values) > 1 {
 			return &refusal{400, "InvalidParameter", "The parameter " + name + " is given more than once."}
@@ -66,7 +77,7 @@ func checkRPCForm(params url.Values, now time.Time) *refusal {
 	if params.Get("Format") != "JSON" {
 		return &refusal{400, "InvalidParameter.Format", "Only the format JSON is served."}
 	}
-	if params.Get("Version") != aliyunVersion {
+	if params.Get("Version") != version {
 		return &refusal{400, "InvalidVersion", "Specified parameter Version is not valid."}
 	}
 	return checkAliyunTime(params.Get("Timestamp"), now)
