@@ -95,10 +95,9 @@ func (m *metadata) Issue(ctx context.Context) (Keys, error) {
 }
 
 var (
-	errNoRole   = errors.New("bind an agency (Huawei Cloud) or attach a RAM role (Alibaba Cloud) to this machine")
-	errUnusable = errors.New("the document has no usable keys")
-	tokenForm   = regexp.MustCompile(`^[[:graph:]]+$`)
-	roleForm    = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
+	errNoRole = errors.New("bind an agency (Huawei Cloud) or attach a RAM role (Alibaba Cloud) to this machine")
+	tokenForm = regexp.MustCompile(`^[[:graph:]]+$`)
+	roleForm  = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
 )
 
 // token gets what each other request must show. Services of before that are
@@ -184,7 +183,7 @@ func parseHuawei(doc []byte) (Keys, error) {
 		return Keys{}, fmt.Errorf("%w: it is not the JSON that is documented", errUnusable)
 	}
 	c := d.Credential
-	return whole(c.Access, c.Secret, c.SecurityToken, c.Expires)
+	return Temporary(c.Access, c.Secret, c.SecurityToken, c.Expires)
 }
 
 // parseAliyun reads a security-credentials document.
@@ -202,20 +201,5 @@ func parseAliyun(doc []byte) (Keys, error) {
 	if d.Code != "Success" {
 		return Keys{}, fmt.Errorf("%w: its Code is not Success", errUnusable)
 	}
-	return whole(d.AccessKeyID, d.AccessKeySecret, d.SecurityToken, d.Expiration)
-}
-
-// whole makes keys of a document's fields. An end that cannot be read is not
-// told; the keys are good without.
-func whole(access, secret, token, expires string) (Keys, error) {
-	for _, f := range []struct{ name, text string }{{"access key", access}, {"secret key", secret}, {"security token", token}} {
-		if !tokenForm.MatchString(f.text) {
-			return Keys{}, fmt.Errorf("%w: the %s is missing or no text of one word", errUnusable, f.name)
-		}
-	}
-	k := Keys{AccessKey: access, SecretKey: secret, SecurityToken: token}
-	if t, err := time.Parse(time.RFC3339, expires); err == nil {
-		k.Expires = t
-	}
-	return k, nil
+	return Temporary(d.AccessKeyID, d.AccessKeySecret, d.SecurityToken, d.Expiration)
 }

@@ -32,16 +32,20 @@ var validRegion = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 type client struct {
 	s         provider.Settings
 	transport *provider.Transport
+	product   string // "ebs" or "sts"
+	version   string // of the product's API
 	scheme    string // "HTTPS", or "HTTP" when the endpoint says so
 	domain    string // host[:port]; always set, or the SDK would ask the Location service
 }
 
-func newClient(s provider.Settings) (*client, error) {
+func newClient(s provider.Settings) (*client, error) { return newClientOf("ebs", apiVersion, s) }
+
+func newClientOf(product, version string, s provider.Settings) (*client, error) {
 	if !validRegion.MatchString(s.Region) {
 		return nil, fmt.Errorf("account %s: region %q is no region of Alibaba Cloud: want one like cn-shanghai", s.Account, s.Region)
 	}
 	if s.Endpoint == "" {
-		s.Endpoint = "https://ebs." + s.Region + ".aliyuncs.com"
+		s.Endpoint = "https://" + product + "." + s.Region + ".aliyuncs.com"
 	}
 	u, err := url.Parse(s.Endpoint)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" ||
@@ -54,7 +58,7 @@ func newClient(s provider.Settings) (*client, error) {
 	if s.Meter == nil {
 		s.Meter = provider.NopMeter{}
 	}
-	return &client{s: s, transport: provider.TransportFor(s), scheme: strings.ToUpper(u.Scheme), domain: u.Host}, nil
+	return &client{s: s, transport: provider.TransportFor(s), product: product, version: version, scheme: strings.ToUpper(u.Scheme), domain: u.Host}, nil
 }
 
 // reply is what is known after one call.
@@ -146,7 +150,7 @@ func (c *client) send(creds provider.Credentials, id string, op provider.Op, par
 	k.SetHttpsProxy("http://unused.invalid")
 
 	req := requests.NewCommonRequest()
-	req.Method, req.Product, req.Version, req.ApiName = requests.POST, "ebs", apiVersion, op.Name
+	req.Method, req.Product, req.Version, req.ApiName = requests.POST, c.product, c.version, op.Name
 	req.Scheme, req.Domain, req.RegionId = c.scheme, c.domain, c.s.Region
 	maps.Copy(req.QueryParams, params)
 	req.Headers[provider.OpHeader] = id

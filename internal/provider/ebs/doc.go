@@ -4,6 +4,7 @@
 // It signs and sends through alibaba-cloud-sdk-go and trusts nothing else of
 // it: answers are decoded here, item by item, from the raw bytes, because one
 // odd field would cost the SDK's caller the whole list, and `200 {}` would look
-// like success. It knows the vendor's words (statuses, error codes, directions)
+// like success. It also gets the keys of a RAM role from STS, by the same client.
+// It knows the vendor's words (statuses, error codes, directions)
 // and nothing of rules, votes or incidents.
 package ebs

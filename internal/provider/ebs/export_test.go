@@ -54,3 +54,6 @@ func EndpointOf(a provider.Actor) (scheme, domain string) {
 	c := a.(*Actor).c
 	return c.scheme, c.domain
 }
+
+// EndpointOfAssumer is EndpointOf for an Assumer.
+func EndpointOfAssumer(a *Assumer) (scheme, domain string) { return a.client.scheme, a.client.domain }

@@ -32,6 +32,11 @@ func NewClient(s provider.Settings) (*Client, error) {
 	if err := provider.ValidID(s.ProjectID); err != nil {
 		return nil, fmt.Errorf("account %s: project_id: %w", s.Account, err)
 	}
+	return newClient(s)
+}
+
+// newClient is NewClient for services without projects too.
+func newClient(s provider.Settings) (*Client, error) {
 	u, err := url.Parse(s.Endpoint)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") || (u.Path != "" && u.Path != "/") {
 		return nil, fmt.Errorf("account %s: endpoint: want https://HOST without a path or user", s.Account)
