@@ -40,7 +40,11 @@ type clouds struct {
 // newClouds makes the accounts of a configuration. What was read of their keys
 // before is kept, and how fast they are asked; before is nil at the start.
 func newClouds(c *config.Config, o *Options, meter func(account string) provider.Meter, before *clouds) (*clouds, error) {
-	out := &clouds{byName: map[string]*account{}, keys: newKeyring(c.Accounts, o, before)}
+	ring, err := newKeyring(c.Accounts, o, before)
+	if err != nil {
+		return nil, err
+	}
+	out := &clouds{byName: map[string]*account{}, keys: ring}
 	for _, a := range c.Accounts {
 		built, err := newAccount(a, o, meter(a.Name), out.keys.of(a), paceOf(a, o, before))
 		if err != nil {

@@ -28,7 +28,7 @@ type keys struct{ read, act source }
 // was read there.
 type place struct {
 	config.Credentials
-	aliyun bool // whose metadata service is asked
+	aliyun bool // whose metadata service or token service is asked
 }
 
 // keyring has the source of each place that the configuration names.
@@ -36,22 +36,47 @@ type keyring map[place]source
 
 // newKeyring makes the sources; those of before stay as they are, with the
 // temporary keys that they hold.
-func newKeyring(accounts []config.Account, o *Options, before *clouds) keyring {
+func newKeyring(accounts []config.Account, o *Options, before *clouds) (keyring, error) {
 	out := keyring{}
-	add := func(p place) {
-		if before != nil && before.keys[p] != nil {
-			out[p] = before.keys[p]
-		} else if out[p] == nil {
-			out[p] = newSource(p, o)
-		}
-	}
 	for _, a := range accounts {
-		add(placeOf(a.Credentials, a.Provider))
-		if a.CanAct() {
-			add(placeOf(a.Action.Credentials, a.Provider))
+		if err := out.add(a.Name, placeOf(a.Credentials, a.Provider), o, before); err != nil {
+			return nil, err
+		}
+		if !a.CanAct() {
+			continue
+		}
+		if err := out.add(a.Name, placeOf(a.Action.Credentials, a.Provider), o, before); err != nil {
+			return nil, err
 		}
 	}
-	return out
+	return out, nil
+}
+
+// add makes the source of a place unless there is one, and first that of the
+// keys which a role is assumed with.
+func (r keyring) add(account string, p place, o *Options, before *clouds) error {
+	base := p.base()
+	if base != p {
+		if err := r.add(account, base, o, before); err != nil {
+			return err
+		}
+	}
+	if before != nil && before.keys[p] != nil {
+		r[p] = before.keys[p]
+	}
+	if r[p] != nil {
+		return nil
+	}
+	if base == p {
+		r[p] = newSource(p, o)
+		return nil
+	}
+	keeper, err := newAssumed(account, p, r[base], o)
+	if err != nil {
+		return err
+	}
+	r[p] = keeper
+	return nil
 }
 
 func (r keyring) of(a config.Account) keys {
@@ -63,7 +88,15 @@ func (r keyring) of(a config.Account) keys {
 }
 
 func placeOf(c config.Credentials, p replication.Provider) place {
-	return place{Credentials: c, aliyun: c.Metadata && p == replication.AliyunEBS}
+	return place{Credentials: c, aliyun: (c.Metadata || !c.AssumeRole.IsZero()) && p == replication.AliyunEBS}
+}
+
+// base is the place of the keys that a role is assumed with: the place itself
+// when none is.
+func (p place) base() place {
+	p.AssumeRole = config.AssumeRole{}
+	p.aliyun = p.aliyun && p.Metadata
+	return p
 }
 
 func newSource(p place, o *Options) source {

@@ -21,9 +21,9 @@ func (c *checker) accounts() {
 			c.provider(a, p)
 		}
 		c.endpoints(a, p)
-		c.credentials(a.Credentials, under(p, "credentials"))
+		c.credentials(a, &a.Credentials, under(p, "credentials"))
 		if !a.Action.None && !a.Action.wrong && c.doc.Has(under(p, "action_credentials")...) {
-			c.credentials(a.Action.Credentials, under(p, "action_credentials"))
+			c.credentials(a, &a.Action.Credentials, under(p, "action_credentials"))
 		}
 		c.actionTimeout(a.ActionTimeout, p)
 		a.fill(c.Global)
@@ -93,42 +93,6 @@ func (c *checker) region(region, endpoint string, path []any) {
 	}
 	if region != "" && !regionForm.MatchString(region) {
 		c.errorf(path, "%s: unknown region %q, expected one such as cn-north-4, or give the endpoint too", dotted(path), region)
-	}
-}
-
-func (c *checker) credentials(cr Credentials, p []any) {
-	if !c.doc.Has(p...) {
-		return // "required" is reported already
-	}
-	files := cr.AccessKeyFile != "" || cr.SecretKeyFile != "" || cr.SecurityTokenFile != ""
-	envs := cr.AccessKeyEnv != "" || cr.SecretKeyEnv != ""
-	kinds := 0
-	for _, k := range []bool{files, envs, cr.Metadata} {
-		if k {
-			kinds++
-		}
-	}
-	if kinds != 1 {
-		c.errorf(p, "%s: expected exactly one of files (access_key_file, secret_key_file), environment names (access_key_env, secret_key_env) or metadata, got %d of them", dotted(p), kinds)
-		return
-	}
-	if files && (cr.AccessKeyFile == "" || cr.SecretKeyFile == "") {
-		c.errorf(p, "%s: access_key_file and secret_key_file go together, only one of them is given", dotted(p))
-	}
-	if envs && (cr.AccessKeyEnv == "" || cr.SecretKeyEnv == "") {
-		c.errorf(p, "%s: access_key_env and secret_key_env go together, only one of them is given", dotted(p))
-	}
-	c.envName(cr.AccessKeyEnv, under(p, "access_key_env"))
-	c.envName(cr.SecretKeyEnv, under(p, "secret_key_env"))
-}
-
-var envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// envName refuses what can be no name of a variable. It is not repeated in the
-// message: it may be the secret itself.
-func (c *checker) envName(name string, path []any) {
-	if name != "" && !envForm.MatchString(name) {
-		c.errorf(path, "%s: expected the name of an environment variable such as HW_AK", dotted(path))
 	}
 }
 

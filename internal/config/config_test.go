@@ -122,6 +122,49 @@ accounts:
 	}
 }
 
+// TestAssumeRole: what is left out of a role comes from the vendor and the
+// region, and the other region's endpoint is the way out.
+func TestAssumeRole(t *testing.T) {
+	c := parse(t, `
+accounts:
+  - {name: h, provider: huawei_dws, region: cn-north-4, project_id: 0123456789abcdef0123456789abcdef, credentials: {metadata: true, assume_role: {agency: drwatch, domain: production}}}
+  - {name: one, provider: aliyun_ebs, region: cn-hangzhou, credentials: {metadata: true, assume_role: {role_arn: "acs:ram::1:role/a"}}, action_credentials: none}
+  - name: two
+    provider: aliyun_ebs
+    region: cn-beijing
+    action_region: cn-shanghai
+    credentials: {metadata: true, assume_role: {role_arn: "acs:ram::1:role/a", session: watch, endpoint: sts.example.com, duration: 15m}}
+    action_credentials: {metadata: true, assume_role: {role_arn: "acs:ram::1:role/b"}}
+`)
+	if got := c.NotAvailable(); len(got) != 0 {
+		t.Errorf("not available: %v", got)
+	}
+	h, one, two := c.Accounts[0], c.Accounts[1], c.Accounts[2]
+	for name, d := range map[string]string{
+		"an agency": cmp.Diff(config.AssumeRole{
+			Agency: "drwatch", Domain: "production", Duration: time.Hour,
+			Endpoint: "https://iam.cn-north-4.myhuaweicloud.com", Fallback: "https://iam.myhuaweicloud.com",
+		}, h.Credentials.AssumeRole),
+		"an agency that acts": cmp.Diff(h.Credentials, h.Action.Credentials),
+		"a role of one region": cmp.Diff(config.AssumeRole{
+			RoleARN: "acs:ram::1:role/a", Session: "drwatch", Duration: time.Hour, Region: "cn-hangzhou",
+			Endpoint: "https://sts.cn-hangzhou.aliyuncs.com", Fallback: "https://sts.aliyuncs.com",
+		}, one.Credentials.AssumeRole),
+		"a role in full": cmp.Diff(config.AssumeRole{
+			RoleARN: "acs:ram::1:role/a", Session: "watch", Duration: 15 * time.Minute, Region: "cn-beijing", Endpoint: "https://sts.example.com",
+		}, two.Credentials.AssumeRole),
+		"a role that acts": cmp.Diff(config.AssumeRole{
+			RoleARN: "acs:ram::1:role/b", Session: "drwatch", Duration: time.Hour, Region: "cn-shanghai",
+			Endpoint: "https://sts.cn-shanghai.aliyuncs.com", Fallback: "https://sts.cn-beijing.aliyuncs.com",
+		}, two.Action.AssumeRole),
+		"none": cmp.Diff(config.AssumeRole{}, one.Action.AssumeRole),
+	} {
+		if d != "" {
+			t.Errorf("%s: -want +got:\n%s", name, d)
+		}
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	c := parse(t, `
 observer: {name: o}

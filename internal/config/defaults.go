@@ -39,6 +39,8 @@ func (a *Account) fill(g Global) {
 			a.ActionEndpoint = publicEndpoint(a.Provider, a.ActionRegion)
 		}
 	}
+	a.Credentials.AssumeRole.fill(a.Provider, a.Region, a.ActionRegion)
+	a.Action.AssumeRole.fill(a.Provider, a.ActionRegion, a.Region)
 	if !a.Action.None && a.Action.IsZero() {
 		a.Action.Credentials = a.Credentials
 	}
