@@ -1,11 +1,7 @@
 package exposition_test
 
 import (
-	"bytes"
-	"compress/gzip"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"math"
@@ -17,22 +13,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/textparse"
 
 	"github.com/drwatch/drwatch/internal/exposition"
-)
-
-const (
-	acceptText        = "text/plain;version=0.0.4"
-	acceptOpenMetrics = "application/openmetrics-text;version=1.0.0"
+	"github.com/drwatch/drwatch/internal/exposition/expositiontest"
 )
 
 var families = []exposition.Family{
@@ -133,120 +120,11 @@ func (w *world) reference(t testing.TB) http.Handler {
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-func get(t testing.TB, h http.Handler, accept, encoding string) []byte {
-	t.Helper()
-	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-	r.Header.Set("Accept", accept)
-	r.Header.Set("Accept-Encoding", encoding)
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, r)
-	if rec.Code != http.StatusOK {
-		t.Fatalf("status %d: %s", rec.Code, rec.Body)
-	}
-	if want := rec.Header().Get("Content-Length"); want != "" && want != fmt.Sprint(rec.Body.Len()) {
-		t.Fatalf("Content-Length %s, and %d bytes", want, rec.Body.Len())
-	}
-	if mine, _, _ := strings.Cut(accept, ";"); !strings.HasPrefix(rec.Header().Get("Content-Type"), mine) {
-		t.Fatalf("asked for %s, got %s", accept, rec.Header().Get("Content-Type"))
-	}
-	if rec.Header().Get("Content-Encoding") != "gzip" {
-		return rec.Body.Bytes()
-	}
-	z, err := gzip.NewReader(rec.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	z.Multistream(false) // many clients read the first member alone
-	text, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// parseText reads text 0.0.4.
-func parseText(t testing.TB, text []byte) map[string]*dto.MetricFamily {
-	t.Helper()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	got, err := parser.TextToMetricFamilies(bytes.NewReader(text))
-	if err != nil {
-		t.Fatalf("%v in\n%.2000s", err, text)
-	}
-	return got
-}
-
-// flat is families as one line for each thing that they say.
-func flat(t testing.TB, families map[string]*dto.MetricFamily) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	for name, f := range families {
-		out[name] = fmt.Sprint(f.GetType(), " ", f.GetHelp())
-		for _, m := range f.Metric {
-			key := name + fmt.Sprint(m.Label)
-			if _, twice := out[key]; twice {
-				t.Errorf("%s is there twice", key)
-			}
-			out[key] = fmt.Sprint(m.Gauge.GetValue(), m.Counter.GetValue(), m.Histogram)
-		}
-	}
-	return out
-}
-
-// parseOpenMetrics reads OpenMetrics as Prometheus does: what it says of each
-// family, and its series.
-func parseOpenMetrics(t testing.TB, text []byte) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	p := textparse.NewOpenMetricsParser(text, labels.NewSymbolTable())
-	for {
-		entry, err := p.Next()
-		if errors.Is(err, io.EOF) {
-			return out
-		}
-		if err != nil {
-			t.Fatalf("%v in\n%.2000s", err, text)
-		}
-		var key, value string
-		switch entry {
-		case textparse.EntryHelp:
-			name, help := p.Help()
-			key, value = "HELP "+string(name), string(help)
-		case textparse.EntryType:
-			name, kind := p.Type()
-			key, value = "TYPE "+string(name), string(kind)
-		case textparse.EntryUnit:
-			name, unit := p.Unit()
-			key, value = "UNIT "+string(name), string(unit)
-		case textparse.EntrySeries:
-			var ls labels.Labels
-			p.Labels(&ls)
-			_, _, v := p.Series()
-			key, value = ls.String(), fmt.Sprint(v)
-		default:
-			t.Fatalf("entry %v", entry)
-		}
-		if _, twice := out[key]; twice {
-			t.Fatalf("%s is there twice", key)
-		}
-		out[key] = value
-	}
-}
-
 // same demands that both formats, with and without gzip, tell what the plain
 // registry tells.
 func (w *world) same(t testing.TB) {
 	t.Helper()
-	reference := w.reference(t)
-	for _, encoding := range []string{"gzip", "identity"} {
-		want, got := flat(t, parseText(t, get(t, reference, acceptText, encoding))), flat(t, parseText(t, get(t, w.handler, acceptText, encoding)))
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("text, %s: plain registry (-), page (+)\n%s", encoding, diff)
-		}
-		wantOM, gotOM := parseOpenMetrics(t, get(t, reference, acceptOpenMetrics, encoding)), parseOpenMetrics(t, get(t, w.handler, acceptOpenMetrics, encoding))
-		if diff := cmp.Diff(wantOM, gotOM); diff != "" {
-			t.Errorf("OpenMetrics, %s: plain registry (-), page (+)\n%s", encoding, diff)
-		}
-	}
+	expositiontest.Same(t, w.reference(t), w.handler)
 }
 
 func TestSameAsThePlainRegistry(t *testing.T) {
@@ -340,6 +218,47 @@ func (s *slow) Collect(chan<- prometheus.Metric) {
 	<-s.release
 }
 
+// Twenty scrapes that come together are no more work than one: what is live is
+// gathered once, and the samples of the page are not asked for again, be they
+// twenty or one.
+func TestTwentyScrapesAtOnceRenderOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := &slow{began: make(chan struct{}, 1), release: make(chan struct{})}
+		w.live.MustRegister(s)
+		rendered := 0
+		err := w.page.Put("g", func(yield func(exposition.Sample) bool) {
+			for _, sample := range many(100, 0) {
+				rendered++
+				if !yield(sample) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		answers := make(chan string, 20)
+		for range cap(answers) {
+			all.Go(func() { answers <- string(expositiontest.Get(t, w.handler, expositiontest.AcceptText, "gzip")) })
+		}
+		synctest.Wait() // all of them wait for what one gathers
+		close(s.release)
+		all.Wait()
+		close(answers)
+		first := <-answers
+		for other := range answers {
+			if other != first {
+				t.Error("two scrapes at once tell different things")
+			}
+		}
+		if n := s.times.Load(); n != 1 || rendered != 200 {
+			t.Errorf("gathered %d times, want once; %d samples rendered, want each of the 200 once", n, rendered)
+		}
+	})
+}
+
 // Scrapes that come together gather once; more than the places there are get
 // told to come later.
 func TestScrapesAtOnce(t *testing.T) {
@@ -395,7 +314,7 @@ func TestScrapesSeeWholeSets(t *testing.T) {
 			running = false
 		default:
 		}
-		got := parseText(t, get(t, w.handler, acceptText, "gzip"))["drwatch_group_lag_seconds"]
+		got := expositiontest.Text(t, expositiontest.Get(t, w.handler, expositiontest.AcceptText, "gzip"))["drwatch_group_lag_seconds"]
 		low, high := math.Inf(1), math.Inf(-1)
 		for _, m := range got.Metric {
 			low, high = min(low, m.Gauge.GetValue()), max(high, m.Gauge.GetValue())
@@ -438,7 +357,7 @@ func TestMemoryIsFlatOverSwaps(t *testing.T) {
 	if after > before+256<<10 {
 		t.Errorf("%d bytes held after 20 swaps, %d after %d more", before, after, swaps)
 	}
-	if n := len(parseText(t, get(t, w.handler, acceptText, "gzip"))["drwatch_group_info"].GetMetric()); n != 2*groups {
+	if n := len(expositiontest.Text(t, expositiontest.Get(t, w.handler, expositiontest.AcceptText, "gzip"))["drwatch_group_info"].GetMetric()); n != 2*groups {
 		t.Errorf("%d groups, want those of two sets", n)
 	}
 	runtime.KeepAlive(w)
@@ -451,7 +370,7 @@ func FuzzLines(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, v float64) {
 		w := newWorld(t)
 		w.put(t, "x", []exposition.Sample{{Family: "drwatch_group_info", Labels: []string{"hw", "1", name}, Value: v}})
-		got := parseText(t, get(t, w.handler, acceptText, "gzip"))["drwatch_group_info"].GetMetric()
+		got := expositiontest.Text(t, expositiontest.Get(t, w.handler, expositiontest.AcceptText, "gzip"))["drwatch_group_info"].GetMetric()
 		if len(got) != 1 || math.Float64bits(got[0].Gauge.GetValue()) != math.Float64bits(v) && v == v {
 			t.Fatalf("%v, want one of %v", got, v)
 		}
@@ -463,7 +382,7 @@ func FuzzLines(f *testing.F) {
 		if !maps.Equal(labels, want) {
 			t.Fatalf("%q, want %q", labels, want)
 		}
-		parseOpenMetrics(t, get(t, w.handler, acceptOpenMetrics, "identity"))
+		expositiontest.OpenMetrics(t, expositiontest.Get(t, w.handler, expositiontest.AcceptOpenMetrics, "identity"))
 	})
 }
 

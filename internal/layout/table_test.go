@@ -42,15 +42,16 @@ var mayImport = map[string][]string{
 	"internal/failover":          {"internal/replication"},
 
 	// What is told to people and programs.
-	"internal/exposition": {}, // /metrics as bytes
-	"internal/config":     {"internal/strictyaml", "internal/credentials", "internal/replication"},
-	"internal/history":    {"internal/replication"},
-	"internal/report":     {"internal/history", "internal/replication"},
-	"internal/notify":     {"internal/replication"},
-	"internal/api":        {"internal/replication"}, // the JSON that web writes and client reads
-	"internal/web":        {"internal/api", "internal/replication"},
-	"internal/client":     {"internal/api", "internal/replication"},
-	"internal/console":    {"internal/api", "internal/replication"},
+	"internal/exposition":                {}, // /metrics as bytes
+	"internal/exposition/expositiontest": {},
+	"internal/config":                    {"internal/strictyaml", "internal/credentials", "internal/replication"},
+	"internal/history":                   {"internal/replication"},
+	"internal/report":                    {"internal/history", "internal/replication"},
+	"internal/notify":                    {"internal/replication"},
+	"internal/api":                       {"internal/replication"}, // the JSON that web writes and client reads
+	"internal/web":                       {"internal/api", "internal/replication"},
+	"internal/client":                    {"internal/api", "internal/replication"},
+	"internal/console":                   {"internal/api", "internal/replication"},
 }
 
 // onlyIn says where a foreign module may be imported. The longest prefix wins.
@@ -59,7 +60,7 @@ var onlyIn = map[string][]string{
 	"github.com/aliyun/":                        {"internal/provider/ebs"},
 	"go.etcd.io/":                               {"internal/quorum"},
 	"github.com/prometheus/blackbox_exporter/":  {"internal/probe", "internal/config"},
-	"github.com/prometheus/prometheus/":         {"internal/series", "internal/collector", "internal/policy", "internal/policy/rulefile", "internal/policy/policytest"},
+	"github.com/prometheus/prometheus/":         {"internal/series", "internal/collector", "internal/policy", "internal/policy/rulefile", "internal/policy/policytest", "internal/exposition/expositiontest"},
 	"github.com/alecthomas/kingpin/":            {"cmd/drwatch"},
 	"modernc.org/sqlite":                        {"internal/history"},
 	"github.com/prometheus/client_golang/api":   {"internal/report", "internal/policy/policytest", "internal/client"},
