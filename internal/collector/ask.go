@@ -82,6 +82,25 @@ func (c *Collector) Track(ctx context.Context, key replication.GroupKey, jobID s
 	return p, nil
 }
 
+// Drills lists the drills of a group that are not cleaned up yet, by the same
+// ways as Read. It is empty for a provider that has no drills.
+func (c *Collector) Drills(ctx context.Context, key replication.GroupKey) ([]replication.Drill, error) {
+	a, err := c.holder(key)
+	if err != nil {
+		return nil, err
+	}
+	drills, _, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) ([]replication.Drill, error) {
+		if d, ok := r.(provider.DrillReader); ok {
+			return d.Drills(ctx, key.ID)
+		}
+		return []replication.Drill{}, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the drills of group %s through account %s: %w", key, a.settings.Name, err)
+	}
+	return drills, nil
+}
+
 // holder is the account that holds a group, or held it last.
 func (c *Collector) holder(key replication.GroupKey) (*account, error) {
 	c.mu.Lock()

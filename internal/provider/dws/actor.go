@@ -31,12 +31,17 @@ var refusals = map[string]bool{"DWS.10101": true}
 // is not yet synchronised is lost. The service has no idempotency token and no
 // job, and a second call swaps the roles back; the client token is not sent.
 func (a *actor) Failover(ctx context.Context, req provider.Request) provider.Result {
+	return a.act(ctx, req, callFailover, "/failover")
+}
+
+// act sends one call on the disaster recovery.
+func (a *actor) act(ctx context.Context, req provider.Request, operation, verb string) provider.Result {
 	if err := provider.ValidID(req.GroupID); err != nil {
 		return huawei.NotSent(fmt.Errorf("disaster recovery: %w", err))
 	}
 	return a.client.Act(ctx, huawei.Action{
-		Operation:   "SwitchFailoverDisaster",
-		Path:        onePath + req.GroupID + "/failover",
+		Operation:   operation,
+		Path:        onePath + req.GroupID + verb,
 		ContentType: "application/json",
 		Refusals:    refusals,
 		Accepted: func(_ int, body []byte) (string, bool) {

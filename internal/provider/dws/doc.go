@@ -1,5 +1,5 @@
-// Package dws reads and fails over disaster recoveries of Huawei's Data
-// Warehouse Service: asynchronous replication by backup and restore between two
+// Package dws reads disaster recoveries of Huawei's Data Warehouse Service,
+// fails them over, and carries out what a person may ask of them: asynchronous replication by backup and restore between two
 // clusters, in two zones or two regions. It knows the service's paths, fields,
 // states, preconditions and error codes; signing and sending are package
 // huawei's.

@@ -1,5 +1,6 @@
-// Package ebs reads and fails over the replication pair-consistent groups of
-// Alibaba Cloud's Elastic Block Storage (product ebs, API version 2021-07-30).
+// Package ebs reads the replication pair-consistent groups of Alibaba Cloud's
+// Elastic Block Storage (product ebs, API version 2021-07-30), fails them over,
+// and carries out what a person may ask of them.
 //
 // It signs and sends through alibaba-cloud-sdk-go and trusts nothing else of
 // it: answers are decoded here, item by item, from the raw bytes, because one

@@ -34,13 +34,18 @@ var refusals = map[string]bool{
 // (os-failover-replication-consistency-group). The service has no idempotency
 // token and no job; the client token is not sent.
 func (a *actor) Failover(ctx context.Context, req provider.Request) provider.Result {
+	return a.act(ctx, req, callFailover, "os-failover-replication-consistency-group")
+}
+
+// act sends one action on the group.
+func (a *actor) act(ctx context.Context, req provider.Request, operation, action string) provider.Result {
 	if err := provider.ValidID(req.GroupID); err != nil {
 		return huawei.NotSent(fmt.Errorf("replication consistency group: %w", err))
 	}
 	return a.client.Act(ctx, huawei.Action{
-		Operation:   "FailoverReplicationConsistencyGroup",
+		Operation:   operation,
 		Path:        groupsPath + "/" + req.GroupID + "/action",
-		Body:        "{\"os-failover-replication-consistency-group\":null}\n",
+		Body:        `{"` + action + `":null}` + "\n",
 		ContentType: "application/json",
 		Refusals:    refusals,
 		Accepted:    accepted,

@@ -1,6 +1,7 @@
 package huawei
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 // Action is one mutating call of a service.
 type Action struct {
 	Operation   string // for metrics and errors
+	Method      string // "" is POST
 	Path        string // with {project_id}; ids in it must have passed provider.ValidID
 	Body        string // exactly these bytes; "" sends none
 	ContentType string
@@ -27,7 +29,7 @@ type Action struct {
 // when the action was accepted, and holds no secret.
 func (c *Client) Act(ctx context.Context, a Action, beforeFirstByte func() error) provider.Result {
 	op := provider.Op{Name: a.Operation, Action: true, BeforeFirstByte: beforeFirstByte}
-	ex, err := c.do(ctx, op, request{method: http.MethodPost, path: a.Path, body: a.Body, contentType: a.ContentType})
+	ex, err := c.do(ctx, op, request{method: cmp.Or(a.Method, http.MethodPost), path: a.Path, body: a.Body, contentType: a.ContentType})
 	r := provider.Result{Status: ex.Status, RequestID: ex.RequestID, Date: ex.Date}
 	facts := provider.Facts{Sent: ex.Sent, Status: ex.Status, Whole: ex.Status != 0 && ex.Err == nil}
 	var refused *Error

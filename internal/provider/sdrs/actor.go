@@ -38,17 +38,21 @@ var refusals = map[string]bool{
 // Failover starts an unplanned failover (StartFailoverProtectionGroup). The
 // service has no idempotency token; the client token is not sent.
 func (a *actor) Failover(ctx context.Context, req provider.Request) provider.Result {
+	return a.act(ctx, req, callFailover, `{"failover-server-group":{}}`)
+}
+
+// act sends one action on the group.
+func (a *actor) act(ctx context.Context, req provider.Request, operation, body string) provider.Result {
 	if err := provider.ValidID(req.GroupID); err != nil {
 		return huawei.NotSent(fmt.Errorf("protection group: %w", err))
 	}
-	return a.client.Act(ctx, huawei.Action{
-		Operation:   "StartFailoverProtectionGroup",
-		Path:        groupsPath + "/" + req.GroupID + "/action",
-		Body:        "{\"failover-server-group\":{}}\n",
-		ContentType: "application/json;charset=UTF-8",
-		Refusals:    refusals,
-		Accepted:    accepted,
-	}, req.BeforeFirstByte)
+	return a.send(ctx, req, huawei.Action{Operation: operation, Path: groupsPath + "/" + req.GroupID + "/action", Body: body + "\n"})
+}
+
+// send adds what all calls of the service have in common.
+func (a *actor) send(ctx context.Context, req provider.Request, action huawei.Action) provider.Result {
+	action.ContentType, action.Refusals, action.Accepted = "application/json;charset=UTF-8", refusals, accepted
+	return a.client.Act(ctx, action, req.BeforeFirstByte)
 }
 
 // accepted: only the id of a job that can be asked for proves it.

@@ -1,6 +1,6 @@
-// Package sdrs reads and fails over protection groups of Huawei's Storage
-// Disaster Recovery Service: synchronous replication between two zones of one
-// region. It knows the service's paths, fields, states, jobs, preconditions and
+// Package sdrs reads protection groups of Huawei's Storage Disaster Recovery
+// Service, fails them over, and carries out what a person may ask of them:
+// synchronous replication between two zones of one region. It knows the service's paths, fields, states, jobs, preconditions and
 // error codes; signing and sending are package huawei's.
 //
 // The health fields of newer groups are null, so that a group's health is that
