@@ -20,6 +20,9 @@ import (
 // exitUnreachable is the exit code when no daemon answers.
 const exitUnreachable = 2
 
+// defaultURL is where a daemon of this machine answers.
+const defaultURL = "http://127.0.0.1:10109"
+
 // asking is what all client commands share: where the daemon is.
 type asking struct {
 	url        string
@@ -28,7 +31,7 @@ type asking struct {
 }
 
 func (a *asking) flags(cmd *kingpin.CmdClause) {
-	cmd.Flag("url", "URL of the drwatch to ask.").Default("http://127.0.0.1:10109").StringVar(&a.url)
+	cmd.Flag("url", "URL of the drwatch to ask.").Default(defaultURL).StringVar(&a.url)
 	cmd.Flag("http.config.file", "HTTP client configuration (TLS, authorization) in the Prometheus form.").ExistingFileVar(&a.httpConfig)
 }
 

@@ -93,7 +93,10 @@ func TestExamplesInPages(t *testing.T) {
 }
 
 // asking are the commands that ask a daemon.
-var asking = []string{"status", "groups", "rules", "incidents", "explain", "approve", "abort", "ack", "freeze", "unfreeze"}
+var asking = []string{
+	"status", "groups", "rules", "incidents", "explain", "approve", "abort", "ack", "freeze", "unfreeze",
+	"failover", "switchover", "reprotect", "protection", "drill",
+}
 
 // TestCommandsInPages runs each drwatch command of the pages as far as it can be
 // run here: checks on files that are in the repository for real, questions to a

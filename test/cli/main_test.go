@@ -80,6 +80,7 @@ func TestScripts(t *testing.T) {
 			"unprivileged": unprivileged,
 			"fill":         fill,
 			"bytes":        writeBytes,
+			"daemon":       startDaemon,
 		},
 	})
 }

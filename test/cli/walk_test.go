@@ -135,12 +135,21 @@ type process struct {
 
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	return startAt(t, nil, dir, args...)
+}
+
+// startAt is start with something else than nothing to read from.
+func startAt(t *testing.T, stdin *os.File, dir string, args ...string) *process {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{cmd: exec.CommandContext(t.Context(), filepath.Join(built.bin, "drwatch"), args...), lines: make(chan string, 10_000)}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, w, w
+	if stdin != nil {
+		p.cmd.Stdin = stdin
+	}
 	// At the end of the test it is asked to stop, not killed.
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.WaitDelay = patience

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/api"
+	"github.com/drwatch/drwatch/internal/client"
+	"github.com/drwatch/drwatch/internal/console"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// An incident is looked at every lookAgain. A daemon may restart meanwhile, and
+// another observer go on: only when nobody has answered for lostAfter is the
+// following given up.
+const (
+	lookAgain = time.Second
+	lostAfter = time.Minute
+)
+
+// follow prints what happens to an incident until it ends. Ending the command
+// ends the following alone.
+func (a *acting) follow(ctx context.Context, c *client.Client, id string) error {
+	if a.output == "table" {
+		fmt.Printf("\nincident %s\n", id)
+	}
+	every := time.NewTicker(lookAgain)
+	defer every.Stop()
+	var last api.Incident
+	heard, silent, seen := time.Now(), false, 0
+	for {
+		i, err := c.Incident(ctx, id)
+		switch {
+		case ctx.Err() != nil:
+			return a.leave(last, id)
+		case err == nil:
+			last, heard, silent = i, time.Now(), false
+			if seen = a.news(i, seen); i.Phase.Ended() {
+				return a.ended(i)
+			}
+		case time.Since(heard) > lostAfter:
+			return fmt.Errorf("%w\nit goes on without this command: look at `drwatch incidents %s%s`", err, id, a.at())
+		case !silent:
+			silent = true
+			fmt.Fprintf(os.Stderr, "drwatch: %v; still trying\n", err)
+		}
+		select {
+		case <-ctx.Done():
+			return a.leave(last, id)
+		case <-every.C:
+		}
+	}
+}
+
+// news prints the lines of the journal after seq and returns the last one's.
+func (a *acting) news(i api.Incident, seq int) int {
+	for _, e := range i.Journal {
+		if e.Seq > seq {
+			seq = e.Seq
+			if a.output == "table" {
+				console.Entry(os.Stdout, e)
+			}
+		}
+	}
+	return seq
+}
+
+// leave ends the following of what goes on.
+func (a *acting) leave(last api.Incident, id string) error {
+	if a.output == "json" && last.ID != "" {
+		if err := console.JSON(os.Stdout, last); err != nil {
+			return err
+		}
+	}
+	return exit{code: 1, msg: fmt.Sprintf("\ndrwatch goes on with it; only the following has ended. How far it is, and how to end it before its next call:\n"+
+		"  drwatch incidents %[1]s%[2]s\n  drwatch abort %[1]s --reason …%[2]s", id, a.at())}
+}
+
+// ended prints how it went, and picks the exit code.
+func (a *acting) ended(i api.Incident) error {
+	if a.output == "json" {
+		if err := console.JSON(os.Stdout, i); err != nil {
+			return err
+		}
+	}
+	ending := console.Ending(i.Incident)
+	if i.Phase != replication.Succeeded {
+		return exit{code: 1, msg: "drwatch: " + ending}
+	}
+	if a.output == "table" {
+		fmt.Println(ending)
+	}
+	return nil
+}
