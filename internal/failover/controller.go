@@ -23,8 +23,16 @@ type Options struct {
 	Rules   Rules
 	Reader  Reader
 	Senders Senders
+	// Handbook, Drills and Operators are for what a person asks for. Operators nil
+	// means, like Senders, that nothing can be sent.
+	Handbook  Handbook
+	Drills    Drills
+	Operators Operators
 	// CanAct tells whether this observer has credentials to act for an account.
 	CanAct func(account string) bool
+	// ActionTimeout is an account's bound on one mutating call, for what a person
+	// asks for. Nil: none.
+	ActionTimeout func(account string) time.Duration
 
 	AcceptSingle bool
 	LeaseTTL     time.Duration
@@ -62,6 +70,9 @@ func (o Options) withDefaults() Options {
 	if o.Told == nil {
 		o.Told = func(Fact) {}
 	}
+	if o.ActionTimeout == nil {
+		o.ActionTimeout = func(string) time.Duration { return 0 }
+	}
 	if o.At == nil {
 		o.At = func(string) {}
 	}
@@ -79,6 +90,7 @@ type Controller struct {
 	beats    map[string]beat
 	running  map[string]context.CancelFunc
 	retry    map[string]retry // incident → not before
+	asked    []asked          // by persons, not claimed yet
 
 	// Only the goroutine of Round touches these.
 	election int64               // create-revision of the leader key held, 0: none
@@ -152,6 +164,7 @@ func (c *Controller) Round(ctx context.Context) error {
 		}
 	})
 	if err != nil {
+		c.refuseAsked(fmt.Errorf("the coordination store does not answer: %w", err))
 		c.publish(func(s *State) { s.Decisions = nil })
 		c.tellEach(eval, c.State().Cluster, func(RuleView, Target) []string { return []string{err.Error()} })
 		return err
@@ -163,8 +176,10 @@ func (c *Controller) Round(ctx context.Context) error {
 	c.publish(func(s *State) { s.Decisions = decisions })
 	c.tellBlocked(eval, decisions, cluster)
 	if !leads || c.isStopping() {
+		c.refuseAsked(notLeading(cluster))
 		return nil
 	}
+	c.claimAsked(ctx, cluster)
 	c.claimAll(ctx, eval, cluster, decisions)
 	c.driveAll(ctx, eval, cluster)
 	c.upkeep(ctx, eval, cluster)

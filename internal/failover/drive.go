@@ -40,6 +40,10 @@ func (c *Controller) drive(ctx context.Context, eval Evaluation, cluster replica
 	}
 	switch rec.Phase {
 	case replication.Open, replication.Held:
+		if rec.Person != nil {
+			c.start(ctx, rec, c.operate)
+			return nil
+		}
 		return c.driveWaiting(ctx, eval, cluster, rec)
 	case replication.Executing, replication.Verifying:
 		c.start(ctx, rec, c.resume)

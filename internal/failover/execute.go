@@ -282,6 +282,9 @@ func (c *Controller) afterCall(cluster replication.Cluster, rec replication.Inci
 	if call.Error != "" {
 		text += ": " + call.Error
 	}
+	if inc.Person != nil {
+		return c.afterOperation(cluster, inc), text
+	}
 	switch sent.Outcome {
 	case replication.Accepted:
 		inc.Phase = replication.Verifying

@@ -67,6 +67,37 @@ type Sender interface {
 	Failover(ctx context.Context, o Order) Sent
 }
 
+// Handbook knows what an action consists of at each provider. It is pure.
+type Handbook interface {
+	// Procedure judges the action's steps on a group as just read. The error is
+	// replication.ErrNoSuchAction where the provider has none.
+	Procedure(a replication.Action, g replication.Group, inc replication.Incident) (replication.Procedure, error)
+}
+
+// Drills lists the drills of a group; none where the provider has none.
+type Drills interface {
+	Drills(ctx context.Context, key replication.GroupKey) ([]replication.Drill, error)
+}
+
+// Operators hands out what carries out a person's actions, per account. Like
+// Senders it loads acting credentials. A rule's incident is never given one.
+type Operators interface {
+	Operator(account string) (Operator, error)
+}
+
+// Operator sends the one call of a step, once.
+type Operator interface {
+	Operate(ctx context.Context, step replication.Action, o Operation) Sent
+}
+
+// Operation is one call of a person's action.
+type Operation struct {
+	Order
+	Group replication.Group    // as just read
+	To    replication.Location // where production is to be
+	Drill string               // the drill to clear
+}
+
 // Order is one call to send.
 type Order struct {
 	Group    replication.GroupKey

@@ -16,6 +16,9 @@ const wordEvery = 10 * time.Minute
 // Slowness is no failure: only proof ends it, or a person.
 func (c *Controller) verify(ctx context.Context, election int64, rec replication.IncidentRecord) error {
 	c.o.At("verifying")
+	if rec.Person != nil {
+		return c.watchOperation(ctx, election, rec)
+	}
 	w := watch{since: c.o.Now(), told: c.o.Now(), unchanged: true}
 	for {
 		if c.isStopping() {

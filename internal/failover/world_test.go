@@ -125,6 +125,9 @@ type rules struct {
 	lost     time.Time
 	value    float64 // of the trigger
 	hidden   bool    // no poll shows the group
+	// targetDown: this observer sees the other side down.
+	targetDown bool
+	hang       <-chan struct{} // an evaluation takes until it is closed; nil: no time
 }
 
 func (r *rules) hide(hidden bool) {
@@ -134,6 +137,12 @@ func (r *rules) hide(hidden bool) {
 }
 
 func (r *rules) Evaluate(ctx context.Context) (failover.Evaluation, error) {
+	r.mu.Lock()
+	hang := r.hang
+	r.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	g, err := r.cloud.Read(ctx, r.cloud.group.Key)
@@ -146,7 +155,7 @@ func (r *rules) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 	if !r.untrue.IsZero() {
 		t.State, t.UntrueFor = "", time.Since(r.untrue)
 	}
-	t.Vote.Value = r.value
+	t.Vote.Value, t.Vote.TargetDown = r.value, r.targetDown
 	if r.hidden {
 		return failover.Evaluation{At: time.Now(), Rules: []failover.RuleView{{Rule: r.rule}}}, nil
 	}
@@ -177,6 +186,9 @@ type world struct {
 	facts []failover.Fact
 	mu    sync.Mutex
 	log   *slog.Logger
+
+	desk        *desk // for persons; nil: none
+	noOperators bool
 }
 
 func newWorld(t *testing.T, provider replication.Provider, mode replication.Mode) *world {
@@ -215,6 +227,12 @@ func (w *world) observeOn(incidents failover.Store, store *quorumtest.Store, at 
 	}
 	if w.rules.rule.Mode == replication.DryRun {
 		o.Senders = nil
+	}
+	if w.desk != nil {
+		o.Handbook, o.Drills, o.Operators = w.desk, w.desk, w.desk
+	}
+	if w.noOperators {
+		o.Operators = nil
 	}
 	c = failover.New(o)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -113,8 +113,9 @@ func (l *Ledger) amend(ctx context.Context, id, what string, change func(*replic
 }
 
 // Abort asks that an incident be stopped. ErrAlreadySent once an intent exists
-// that may have reached the provider, ErrRefused when it has ended. A second
-// abort leaves the first in place and is no error.
+// that may have reached the provider, unless a person's action waits between its
+// steps; ErrRefused when it has ended. A second abort leaves the first in place
+// and is no error.
 func (l *Ledger) Abort(ctx context.Context, incident, who, reason string) error {
 	return l.abort(ctx, incident, who, reason, false)
 }
@@ -130,7 +131,7 @@ func (l *Ledger) abort(ctx context.Context, incident, who, reason string, also b
 		if rec.Phase.Ended() {
 			return replication.Entry{}, fmt.Errorf("%w: it has ended as %s", ErrRefused, rec.Phase)
 		}
-		if c := sent(rec.Calls); c != nil && !also {
+		if c := sent(rec.Calls); c != nil && !also && !betweenSteps(rec.Incident) {
 			return replication.Entry{}, fmt.Errorf("%w: %s was begun at %s", ErrAlreadySent, c.Operation, c.StartedAt.UTC().Format("15:04:05"))
 		}
 		if rec.Abort != nil {
@@ -142,6 +143,12 @@ func (l *Ledger) abort(ctx context.Context, incident, who, reason string, also b
 		t.Puts = append(t.Puts, p)
 		return personEntry("abort", who, reason, now), err
 	})
+}
+
+// betweenSteps tells that a person's action of several steps waits: what it has
+// done stays, and what is left can still be stopped.
+func betweenSteps(inc replication.Incident) bool {
+	return inc.Person != nil && (inc.Phase == replication.Open || inc.Phase == replication.Held)
 }
 
 // sent is the first call that may have reached the provider, or nil.

@@ -1,0 +1,414 @@
+package failover
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+const (
+	// askPatience is how long a person's action may wait to begin. What was asked
+	// for at noon is not begun at night.
+	askPatience = 10 * time.Minute
+	// planPatience is how long it may take once it has begun, or waits for what
+	// comes true by itself.
+	planPatience = 24 * time.Hour
+	// refusedEvery is how often a later step that the provider refuses is tried
+	// again, at first and at most: a person has to do something for it.
+	refusedEvery, refusedAtMost = time.Minute, 10 * time.Minute
+)
+
+// operate takes a person's incident through its steps, from the first that is
+// not done. It ends early when the incident is held or has ended.
+func (c *Controller) operate(ctx context.Context, election int64, rec replication.IncidentRecord) error {
+	for {
+		next, err := c.operateStep(ctx, election, rec)
+		if err != nil || next == nil {
+			return err
+		}
+		rec = *next
+		if rec.Phase.Ended() {
+			return nil
+		}
+	}
+}
+
+// operateStep begins the step that is next. A nil record without error means
+// that the incident is held, has ended, or is verified elsewhere.
+func (c *Controller) operateStep(ctx context.Context, election int64, rec replication.IncidentRecord) (*replication.IncidentRecord, error) {
+	if c.isStopping() {
+		return nil, nil
+	}
+	if rec.Abort != nil {
+		return nil, c.endOperation(ctx, rec, replication.Aborted, fmt.Sprintf("aborted by %s: %s", rec.Abort.Who, rec.Abort.Reason))
+	}
+	group, err := c.readFor(ctx, rec)
+	if err != nil {
+		return nil, c.holdOperation(ctx, rec, "provider_read", "the provider could not be read: "+err.Error(), false)
+	}
+	c.o.At("read")
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the coordination store under the claim: %w", err)
+	}
+	now, ok := cluster.Incidents[rec.ID]
+	if !ok || now.Token != rec.Token || now.Rev != rec.Rev {
+		return nil, fmt.Errorf("incident %s: %w", rec.ID, replication.ErrConflict)
+	}
+	step, err := c.step(rec.Incident, group)
+	switch {
+	case err != nil:
+		return nil, c.endOperation(ctx, rec, replication.Failed, err.Error())
+	case step.Done:
+		return c.stepDone(ctx, rec, fmt.Sprintf("%s: the provider already shows it (%s): nothing is sent", step.Action, group.RawStatus))
+	}
+	conditions := append(c.stepConditions(election, rec, group, cluster), step.Ready...)
+	if blocking := (Decision{Conditions: conditions}).Blocking(); len(blocking) > 0 {
+		return nil, c.holdOperation(ctx, rec, blocking[0].Name, describe(blocking), false)
+	}
+	if blocking := (Decision{Conditions: step.Waits}).Blocking(); len(blocking) > 0 {
+		return nil, c.holdOperation(ctx, rec, blocking[0].Name, describe(blocking), true)
+	}
+	return nil, c.send(ctx, election, rec, group, cluster, step, append(conditions, step.Waits...))
+}
+
+func (c *Controller) readFor(ctx context.Context, rec replication.IncidentRecord) (replication.Group, error) {
+	g, err := c.o.Reader.Read(ctx, rec.Key())
+	if err != nil {
+		return g, err
+	}
+	return c.withDrills(ctx, rec.Action, g)
+}
+
+// step is the plan's next step, judged on the group.
+func (c *Controller) step(inc replication.Incident, g replication.Group) (replication.Step, error) {
+	p, err := c.o.Handbook.Procedure(inc.Action, g, inc)
+	if err != nil {
+		return replication.Step{}, err
+	}
+	if len(p.Steps) != len(inc.Plan.Steps) || inc.Step >= len(p.Steps) || p.Steps[inc.Step].Action != inc.Plan.Steps[inc.Step] {
+		return replication.Step{}, fmt.Errorf("this version of drwatch has other steps for %s than those planned: finish it by hand", inc.Action)
+	}
+	return p.Steps[inc.Step], nil
+}
+
+// stepConditions are asked before every call of a plan.
+func (c *Controller) stepConditions(election int64, rec replication.IncidentRecord, g replication.Group, cluster replication.Cluster) []replication.Condition {
+	leads := cluster.Leader != nil && cluster.Leader.CreateRev == election
+	can := c.o.Operators != nil && c.o.CanAct(rec.Account)
+	mine := cluster.Groups[rec.Key()].OpenIncident == rec.ID
+	there := !g.Active.IsZero() && (g.Active == rec.Plan.From || g.Active == rec.Plan.To)
+	return []replication.Condition{
+		{Name: "leader", Value: yesNo(leads), Threshold: "this observer leads", OK: leads},
+		{Name: "can_act", Value: yesNo(can), Threshold: "mode above dry_run and credentials that may act", OK: can},
+		frozenCondition(cluster.Freeze),
+		{Name: "claim", Value: yesNo(mine), Threshold: "the group is claimed by this incident", OK: mine},
+		{Name: "direction", Value: "production at " + orUnknown(g.Active.String()), Threshold: fmt.Sprintf("%s to %s", rec.Plan.From, rec.Plan.To), OK: there},
+	}
+}
+
+// holdOperation holds, or ends what has waited for too long. waits tells that
+// what is missing comes true by itself.
+func (c *Controller) holdOperation(ctx context.Context, rec replication.IncidentRecord, by, why string, waits bool) error {
+	limit := planPatience
+	if !waits && len(rec.Calls) == 0 {
+		limit = askPatience
+	}
+	if c.State().Cluster.Clock-time.Duration(rec.OpenedClock) >= limit {
+		return c.endOperation(ctx, rec, replication.Aborted, fmt.Sprintf("not possible within %s: %s", limit, why))
+	}
+	c.backOff(rec.ID)
+	return c.hold(ctx, rec, Decision{Mode: rec.Mode, Conditions: rec.Guards}, by, why)
+}
+
+// send writes the intent of a step, sends its one call and writes the outcome.
+func (c *Controller) send(ctx context.Context, election int64, rec replication.IncidentRecord, g replication.Group, cluster replication.Cluster, step replication.Step, guards []replication.Condition) error {
+	operator, err := c.o.Operators.Operator(rec.Account)
+	if err != nil {
+		return c.holdOperation(ctx, rec, "action_credentials", "the credentials that act could not be loaded: "+err.Error(), false)
+	}
+	inc := rec.Incident
+	now := c.o.Now().UTC()
+	if inc.ExecutedAt.IsZero() {
+		inc.ExecutedAt, inc.ExecutedClock = now, replication.Duration(cluster.Clock)
+	}
+	inc.Phase, inc.HeldBy, inc.Guards = replication.Executing, "", guards
+	inc.Calls = append(append([]replication.Call(nil), inc.Calls...), replication.Call{
+		Operation: string(step.Action), Attempt: len(inc.Calls) + 1, StartedAt: now,
+		ExpectedStatus: g.RawStatus, ExpectedActive: g.Active, ExpectedPairs: g.Pairs,
+	})
+	rec, err = c.write(ctx, rec, replication.Write{Incident: inc, LeaderRev: election, Unfrozen: true, Unaborted: true}, "intent",
+		fmt.Sprintf("step %d of %d: will call %s for %s (%s, %s)", inc.Step+1, len(inc.Plan.Steps), step.Call, rec.Name, rec.Key(), g.RawStatus))
+	if err != nil {
+		return err
+	}
+	c.o.At("intent")
+	need := time.Duration(rec.Plan.ActionTimeout) + sendWithin
+	sent := operator.Operate(ctx, step.Action, Operation{
+		Order: Order{Group: rec.Key(), Incident: rec.ID, BeforeFirstByte: func() error {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("the election this call was started under is over: not sent: %w", err)
+			}
+			err := c.maySend(election, now, need)
+			c.o.At("first_byte")
+			return err
+		}},
+		Group: g, To: rec.Plan.To, Drill: rec.Plan.Drill,
+	})
+	c.o.At("sent")
+	if rec, err = c.outcome(ctx, rec, sent); err != nil {
+		return err
+	}
+	c.o.At("outcome")
+	if rec.Phase != replication.Verifying {
+		return nil
+	}
+	return c.verify(ctx, election, rec)
+}
+
+// afterOperation is the transition that the outcome of a step's call makes. The
+// call is already in inc.
+func (c *Controller) afterOperation(cluster replication.Cluster, inc replication.Incident) replication.Write {
+	call := inc.LastCall()
+	waited := cluster.Clock - time.Duration(inc.OpenedClock)
+	switch call.Outcome {
+	case replication.Accepted:
+		inc.Phase = replication.Verifying
+	case replication.NotSent, replication.Throttled:
+		if waited >= planPatience || harmless(inc) && waited >= askPatience {
+			return c.operationEnd(cluster, inc, replication.Failed, "nothing could be sent: "+call.Error)
+		}
+		c.backOff(inc.ID)
+		inc.Phase, inc.HeldBy = replication.Held, string(call.Outcome)
+	case replication.Rejected:
+		switch {
+		case unansweredInStep(inc) > 0:
+			inc.Phase = replication.Verifying // an earlier call may be why: the group will tell
+		case inc.Step == 0:
+			return c.operationEnd(cluster, inc, replication.Failed, "the provider refused, and nothing has happened: "+call.Error)
+		case waited >= planPatience:
+			return c.operationEnd(cluster, inc, replication.Failed, fmt.Sprintf("the provider refused %s for %s: %s", call.Operation, planPatience, call.Error))
+		default:
+			c.retryRefused(inc.ID)
+			inc.Phase, inc.HeldBy = replication.Held, "provider_refused"
+		}
+	default:
+		call.Outcome = replication.Uncertain
+		inc.Phase = replication.Verifying
+	}
+	return replication.Write{Incident: inc}
+}
+
+// retryRefused puts the next try of a refused step off, longer each time.
+func (c *Controller) retryRefused(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.retry[id]
+	c.retry[id] = retry{at: c.o.Now().Add(min(refusedEvery<<min(r.attempt, 4), refusedAtMost)), attempt: r.attempt + 1}
+}
+
+// unansweredInStep counts the calls of the present step of which no answer came.
+func unansweredInStep(inc replication.Incident) int {
+	n := 0
+	for _, call := range inc.Calls {
+		if call.Operation == string(inc.Plan.Steps[inc.Step]) && call.Outcome == replication.Uncertain {
+			n++
+		}
+	}
+	return n
+}
+
+// harmless tells that nothing the incident sent can have changed the group.
+func harmless(inc replication.Incident) bool {
+	for _, call := range inc.Calls {
+		switch call.Outcome {
+		case replication.Rejected, replication.NotSent, replication.Throttled:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// stepDone goes on to the next step, or ends the incident with the last.
+func (c *Controller) stepDone(ctx context.Context, rec replication.IncidentRecord, why string) (*replication.IncidentRecord, error) {
+	inc := rec.Incident
+	inc.Step++
+	w := replication.Write{}
+	event := "step_done"
+	if inc.Step == len(inc.Plan.Steps) {
+		cluster, err := c.o.Store.Read(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading the record of %s: %w", rec.Key(), err)
+		}
+		if inc.Action.Moves() {
+			inc.VerifiedAt = c.o.Now().UTC()
+			rto := inc.VerifiedAt.Sub(inc.Trigger.Since).Round(time.Millisecond).Seconds()
+			inc.RTOSeconds = &rto
+		}
+		w, event = c.operationEnd(cluster, inc, replication.Succeeded, ""), string(replication.Succeeded)
+	} else {
+		inc.Phase, inc.HeldBy = replication.Held, "next_step"
+		w.Incident = inc
+		c.mu.Lock()
+		delete(c.retry, rec.ID)
+		c.mu.Unlock()
+	}
+	rec, err := c.write(context.WithoutCancel(ctx), rec, w, event, why)
+	if err != nil {
+		return nil, err
+	}
+	c.o.At("step_done")
+	return &rec, nil
+}
+
+// endOperation ends a person's incident now.
+func (c *Controller) endOperation(ctx context.Context, rec replication.IncidentRecord, phase replication.Phase, why string) error {
+	ctx = context.WithoutCancel(ctx)
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the record of %s: %w", rec.Key(), err)
+	}
+	_, err = c.write(ctx, rec, c.operationEnd(cluster, rec.Incident, phase, why), string(phase), why)
+	c.o.At("ended")
+	return err
+}
+
+// operationEnd is the write that ends a person's incident. A move that has
+// happened, or may have, starts the cool-down. A group that was left half way,
+// or that the provider would fail over again, is latched; one that nothing
+// happened to is not, nor one that was never to move: what the provider shows of
+// it guards it.
+func (c *Controller) operationEnd(cluster replication.Cluster, inc replication.Incident, phase replication.Phase, why string) replication.Write {
+	group, now := cluster.Groups[inc.Key()], c.o.Now().UTC()
+	group.OpenIncident = ""
+	inc.Phase, inc.HeldBy, inc.EndedAt = phase, "", now
+	touched := inc.Step > 0 || !harmless(inc)
+	if inc.Action.Moves() && touched {
+		group.LastAction = &replication.LastAction{Incident: inc.ID, Action: inc.Action, At: now, Clock: cluster.Clock}
+		if inc.Step > 0 { // the first call that a plan makes is the one that moves
+			group.Active, group.Baseline = inc.Plan.To, ""
+		}
+	}
+	switch {
+	case phase == replication.Succeeded && inc.Action == replication.Failover && inc.Provider.Async():
+		group.Latch = &replication.Latch{Incident: inc.ID, At: now, Why: "failed over; a second call would be accepted by the provider", Rebase: true}
+	case phase != replication.Succeeded && touched && (inc.Action.Moves() || inc.Action == replication.Reprotect):
+		group.Latch = &replication.Latch{Incident: inc.ID, At: now, Why: string(phase) + " half way: " + why, Rebase: inc.Action.Moves()}
+	}
+	if phase != replication.Succeeded {
+		inc.Error = why
+	}
+	return replication.Write{Incident: inc, Group: &group}
+}
+
+// watchOperation looks at the provider until it proves what became of a step's
+// call.
+func (c *Controller) watchOperation(ctx context.Context, election int64, rec replication.IncidentRecord) error {
+	w := watch{since: c.o.Now(), told: c.o.Now(), unchanged: true}
+	for {
+		if c.isStopping() {
+			return nil
+		}
+		p, err := c.track(ctx, rec)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			c.o.Logger.Warn("the provider could not be read while verifying", "incident", rec.ID, "group", rec.Name, "err", err)
+		} else if p.Group.Key == rec.Key() {
+			w.look(rec, p)
+			ended, err := c.conclude(ctx, election, rec, p, w)
+			if ended || err != nil {
+				return err
+			}
+		}
+		if given := c.givenUp(rec); given != nil {
+			return c.endOperation(ctx, *given, replication.Ambiguous, fmt.Sprintf("%s ended the wait for a proof: %s", given.Abort.Who, given.Abort.Reason))
+		}
+		if c.o.Now().Sub(w.told) >= wordEvery {
+			w.told = c.o.Now()
+			c.o.Logger.Error("still waiting for the provider's proof", "incident", rec.ID, "group", rec.Name, "for", c.o.Now().Sub(w.since), "seen", p.Detail)
+		}
+		if err := c.pause(ctx, c.o.TrackInterval); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Controller) track(ctx context.Context, rec replication.IncidentRecord) (Progress, error) {
+	p, err := c.o.Reader.Track(ctx, rec.Key(), jobID(rec))
+	if err != nil || p.Group.Key != rec.Key() {
+		return p, err
+	}
+	p.Group, err = c.withDrills(ctx, rec.Action, p.Group)
+	return p, err
+}
+
+// conclude acts on what one look proves, and tells whether it proved anything.
+func (c *Controller) conclude(ctx context.Context, election int64, rec replication.IncidentRecord, p Progress, w watch) (bool, error) {
+	step, err := c.step(rec.Incident, p.Group)
+	if err != nil {
+		return true, c.endOperation(ctx, rec, replication.Ambiguous, err.Error())
+	}
+	call := rec.LastCall()
+	switch {
+	case step.Done:
+		next, err := c.stepDone(ctx, rec, fmt.Sprintf("%s is done: %s is at %s (%s)", step.Action, rec.Name, orUnknown(p.Group.Active.String()), p.Group.RawStatus))
+		if err != nil || next.Phase.Ended() {
+			return true, err
+		}
+		return true, c.operate(ctx, election, *next)
+	case p.JobFailed:
+		return true, c.endOperation(ctx, rec, replication.Failed, "the provider's job failed: "+p.Detail)
+	case step.Failed != "" && p.Group.RawStatus != call.ExpectedStatus, step.Failed != "" && rec.Action == replication.StartDrill:
+		return true, c.endOperation(ctx, rec, replication.Failed, step.Failed)
+	case call.Outcome == replication.Rejected && w.reads >= 2 && !underWay(p.Group):
+		return true, c.endOperation(ctx, rec, replication.Failed, "the provider refused: "+call.Error)
+	case call.Outcome == replication.Uncertain:
+		return c.concludeUncertain(ctx, election, rec, p, w)
+	}
+	return false, nil
+}
+
+func underWay(g replication.Group) bool {
+	switch g.State {
+	case replication.Switching, replication.Changing, replication.Reprotecting:
+		return true
+	default:
+		return false
+	}
+}
+
+// concludeUncertain: did a call happen of which no answer came? It is answered
+// only once the signed request can no longer arrive. A first step that did not
+// happen is not sent again: a person is there to ask again. A later one is, once.
+func (c *Controller) concludeUncertain(ctx context.Context, election int64, rec replication.IncidentRecord, p Progress, w watch) (bool, error) {
+	quiet := rec.LastCall().StartedAt.Add(c.o.SignatureLife + c.o.Settle)
+	if w.reads < 2 || p.Group.ProviderTime.IsZero() || !p.Group.ProviderTime.After(quiet) || underWay(p.Group) {
+		return false, nil
+	}
+	switch {
+	case rec.Provider == replication.HuaweiDWS && rec.Action.Moves():
+		return true, c.endOperation(ctx, rec, replication.Ambiguous, "the outcome of the call is unknown and nothing proves it")
+	case !w.unchanged:
+		return true, c.endOperation(ctx, rec, replication.Ambiguous, "the outcome of the call is unknown; the group has changed since without showing it, so nothing proves that the call did not happen")
+	case unansweredInStep(rec.Incident) > 1:
+		return true, c.endOperation(ctx, rec, replication.Ambiguous, "two calls without a known outcome, and the provider shows no change")
+	case rec.Step == 0:
+		inc := rec.Incident
+		inc.Calls = append([]replication.Call(nil), inc.Calls...)
+		inc.LastCall().Outcome = replication.NotSent // proven: it can no longer arrive, and has changed nothing
+		rec.Incident = inc
+		return true, c.endOperation(ctx, rec, replication.Failed, "the call did not happen: the group is unchanged at every read and the request can no longer arrive; ask for it again")
+	}
+	inc := rec.Incident
+	inc.Phase, inc.HeldBy = replication.Held, "send_again"
+	rec, err := c.write(ctx, rec, replication.Write{Incident: inc}, "not_happened", "the call did not happen: the group is unchanged at every read and the request can no longer arrive; it is sent once more")
+	if err != nil {
+		return true, err
+	}
+	return true, c.operate(ctx, election, rec)
+}

@@ -1,0 +1,498 @@
+package failover_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// desk is what a person acts through: a provider with a plan of three steps for
+// a switchover (failover, reprotect, start), as Alibaba Cloud has it, and drills.
+type desk struct {
+	*cloud
+	sent    []string
+	answers []func(step replication.Action) failover.Sent // nil: accepted
+	synced  time.Duration                                 // how long after a question the recovery point passes it
+	drills  []replication.Drill
+}
+
+func (d *desk) Procedure(a replication.Action, g replication.Group, inc replication.Incident) (replication.Procedure, error) {
+	one := func(step replication.Action, ready string, done bool) replication.Step {
+		return replication.Step{Action: step, Call: "Call" + string(step), Done: done, Ready: []replication.Condition{
+			{Name: "status_allows_" + string(step), Value: g.RawStatus, Threshold: ready, OK: strings.Contains(ready, g.RawStatus)},
+		}}
+	}
+	there := g.Active == inc.Plan.To
+	move := one(replication.Failover, "protected", there && inc.Action.Moves())
+	back := one(replication.Reprotect, "failed-over", there && (g.RawStatus == "stopped" || g.RawStatus == "protected"))
+	start := one(replication.Start, "stopped", g.RawStatus == "protected")
+	switch a {
+	case replication.Failover:
+		return replication.Procedure{Steps: []replication.Step{move}}, nil
+	case replication.Switchover:
+		move.Waits = []replication.Condition{{Name: "recovery_point", Value: "x", OK: time.Since(inc.Plan.AskedAt) > d.synced}}
+		return replication.Procedure{Steps: []replication.Step{move, back, start}}, nil
+	case replication.Reprotect:
+		return replication.Procedure{Steps: []replication.Step{back, start}}, nil
+	case replication.Start:
+		return replication.Procedure{Steps: []replication.Step{start}}, nil
+	case replication.Stop:
+		return replication.Procedure{Steps: []replication.Step{one(replication.Stop, "protected", g.RawStatus == "stopped")}}, nil
+	case replication.StartDrill:
+		s := replication.Step{Action: a, Call: "CallDrill"}
+		for _, drill := range g.DrillList {
+			if !slices.Contains(inc.Plan.KnownDrills, drill.ID) {
+				s.Done = drill.State == replication.DrillReady
+			}
+		}
+		return replication.Procedure{Steps: []replication.Step{s}, Notes: []string{"billed"}}, nil
+	case replication.ClearDrill:
+		at := func(d replication.Drill) bool { return d.ID == inc.Plan.Drill }
+		there := slices.ContainsFunc(g.DrillList, at)
+		return replication.Procedure{Steps: []replication.Step{{Action: a, Done: !there, Ready: []replication.Condition{{Name: "drill", OK: there}}}}}, nil
+	}
+	return replication.Procedure{}, replication.ErrNoSuchAction
+}
+
+func (d *desk) Drills(context.Context, replication.GroupKey) ([]replication.Drill, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.drills), nil
+}
+
+func (d *desk) Operator(string) (failover.Operator, error) { return d, nil }
+
+func (d *desk) Operate(_ context.Context, step replication.Action, o failover.Operation) failover.Sent {
+	signed := time.Now()
+	if err := o.BeforeFirstByte(); err != nil {
+		return failover.Sent{Outcome: replication.NotSent, Err: err}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Since(signed) > 15*time.Minute {
+		return failover.Sent{Outcome: replication.Rejected, Status: 401, Err: errors.New("the signature has expired")}
+	}
+	d.sent = append(d.sent, string(step))
+	if n := len(d.sent) - 1; n < len(d.answers) && d.answers[n] != nil {
+		return d.answers[n](step)
+	}
+	return d.obey(step)
+}
+
+// obey is the effect, and that the provider says so.
+func (d *desk) obey(step replication.Action) failover.Sent {
+	switch step {
+	case replication.Failover:
+		d.apply()
+	case replication.Reprotect, replication.Stop:
+		d.group.State, d.group.RawStatus = replication.ProtectionOff, "stopped"
+	case replication.Start:
+		d.group.State, d.group.RawStatus = replication.Replicating, "protected"
+	case replication.StartDrill:
+		d.drills = append(d.drills, replication.Drill{ID: fmt.Sprintf("d%d", len(d.sent)), State: replication.DrillReady})
+	case replication.ClearDrill:
+		d.drills = nil
+	case replication.Switchover:
+	}
+	return failover.Sent{Outcome: replication.Accepted, Status: 200}
+}
+
+func (d *desk) calls() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.sent)
+}
+
+// office is a world whose rule is quiet, with a desk.
+func office(t *testing.T, provider replication.Provider) (*world, *desk) {
+	w := newWorld(t, provider, replication.Auto)
+	w.rules.quiet()
+	d := &desk{cloud: w.cloud}
+	w.desk = d
+	return w, d
+}
+
+var sre = replication.Person{Who: "sre", From: "127.0.0.1", Reason: "patch night"}
+
+func asking(a replication.Action) failover.Ask {
+	return failover.Ask{Group: replication.GroupKey{Provider: replication.AliyunEBS, ID: "g1"}, Action: a, Person: sre}
+}
+
+func TestSwitchoverOfThreeSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := office(t, replication.AliyunEBS)
+		d.synced = 90 * time.Second
+		c, stop := w.observe(w.store, nil)
+		wait(5 * time.Second)
+		p, inc, err := c.Act(context.Background(), asking(replication.Switchover))
+		if err != nil || !p.OK || inc.ID == "" {
+			t.Fatalf("%+v, %v; want a claim", p, err)
+		}
+		wait(30 * time.Second)
+		if i := w.only(); i.Phase != replication.Held || i.HeldBy != "recovery_point" || len(d.calls()) != 0 {
+			t.Fatalf("%s, held by %q, calls %v; want it waits for the recovery point", i.Phase, i.HeldBy, d.calls())
+		}
+		wait(3 * time.Minute)
+		stop()
+		i := w.only()
+		if diff := cmp.Diff([]string{"failover", "reprotect", "start"}, d.calls()); diff != "" || i.Phase != replication.Succeeded {
+			t.Fatalf("%s %s, calls (-want +got):\n%s", i.Phase, i.Error, diff)
+		}
+		rec := w.record()
+		if rec.Latch != nil || rec.OpenIncident != "" || rec.Active != azB || rec.LastAction == nil || rec.LastAction.Action != replication.Switchover {
+			t.Errorf("record %+v: want no latch, nothing open, production at az-b, a cool-down", rec)
+		}
+		if i.Person == nil || i.Person.Who != "sre" || i.Person.From != "127.0.0.1" || i.Person.Reason != "patch night" || i.RTOSeconds == nil {
+			t.Errorf("person %+v, RTO %v", i.Person, i.RTOSeconds)
+		}
+		want := []string{"claimed", "held", "intent", "outcome", "step_done", "intent", "outcome", "step_done", "intent", "outcome", "succeeded"}
+		if diff := cmp.Diff(want, w.events()); diff != "" {
+			t.Errorf("journal (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestPersonsFailoverStaysLatchedWhereASecondWouldBeAccepted(t *testing.T) {
+	for provider, latched := range map[replication.Provider]bool{replication.AliyunEBS: true, replication.HuaweiDWS: true, replication.HuaweiSDRS: false} {
+		synctest.Test(t, func(t *testing.T) {
+			w, d := office(t, provider)
+			c, stop := w.observe(w.store, nil)
+			wait(5 * time.Second)
+			a := asking(replication.Failover)
+			a.Group.Provider = provider
+			if _, _, err := c.Act(context.Background(), a); err != nil {
+				t.Fatal(err)
+			}
+			wait(time.Minute)
+			_, _, again := c.Act(context.Background(), a)
+			stop()
+			i := w.only()
+			if i.Phase != replication.Succeeded || len(d.calls()) != 1 || (w.record().Latch != nil) != latched || !errors.Is(again, failover.ErrNotNow) {
+				t.Errorf("%s: %s, %v, latch %v, asked again: %v", provider, i.Phase, d.calls(), w.record().Latch, again)
+			}
+		})
+	}
+}
+
+// TestWhatIsInAPersonsWay: nothing is begun, and the reason is named.
+func TestWhatIsInAPersonsWay(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*testing.T, *world, *desk, *failover.Ask)
+		why    string
+	}{
+		{"frozen", func(_ *testing.T, w *world, _ *desk, _ *failover.Ask) {
+			_ = w.store.Freeze(context.Background(), "x", "incident review")
+		}, "not_frozen"},
+		{"the state does not allow it", func(_ *testing.T, _ *world, d *desk, _ *failover.Ask) { d.group.RawStatus = "deleting" }, "status_allows_failover"},
+		{"production has moved since the plan was shown", func(_ *testing.T, _ *world, _ *desk, a *failover.Ask) { a.Active = azB.String() }, "as_planned"},
+		{"it is not known where production is", func(_ *testing.T, _ *world, d *desk, _ *failover.Ask) { d.group.Active = replication.Location{} }, "direction_known"},
+		{"an observer sees the other side down", func(_ *testing.T, w *world, _ *desk, _ *failover.Ask) {
+			w.rules.verdict, w.rules.targetDown = replication.Pending, true
+		}, "target_site_not_down"},
+		{"no such action", func(_ *testing.T, _ *world, _ *desk, a *failover.Ask) { a.Action = "recovery" }, "no such action"},
+		{"the ceiling is dry run", func(_ *testing.T, w *world, _ *desk, _ *failover.Ask) { w.noOperators = true }, "can_act"},
+		{"a latch", func(t *testing.T, w *world, _ *desk, _ *failover.Ask) {
+			rec := w.record()
+			rec.Latch = &replication.Latch{Why: "somebody has switched over"}
+			if err := w.store.PutGroup(context.Background(), w.cloud.group.Key, rec); err != nil {
+				t.Fatal(err)
+			}
+		}, "not_latched"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, d := office(t, replication.AliyunEBS)
+				a := asking(replication.Failover)
+				tc.change(t, w, d, &a)
+				c, stop := w.observe(w.store, nil)
+				wait(30 * time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+				defer cancel()
+				p, inc, err := c.Act(ctx, a)
+				wait(time.Minute)
+				stop()
+				text := fmt.Sprint(err)
+				for _, b := range p.Blocking() {
+					text += " " + b.Name + " " + b.Value
+				}
+				if err == nil || !strings.Contains(text, tc.why) || inc.ID != "" || len(d.calls()) != 0 || len(w.incidents()) != 0 {
+					t.Errorf("%q, incident %q, calls %v; want a refusal that names %s", text, inc.ID, d.calls(), tc.why)
+				}
+			})
+		})
+	}
+}
+
+func TestNothingIsBegunWithoutTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := office(t, replication.AliyunEBS)
+		c, stop := w.observe(w.store, nil)
+		wait(30 * time.Second)
+		w.store.Disconnect(errors.New("no majority"))
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_, _, now := c.Act(ctx, asking(replication.Failover)) // the round before has still seen the store
+		wait(30 * time.Second)
+		p, _, later := c.Act(ctx, asking(replication.Failover))
+		w.store.Heal()
+		wait(time.Minute)
+		stop()
+		if now == nil || later == nil || p.OK || len(d.calls()) != 0 || len(w.incidents()) != 0 {
+			t.Errorf("%v, then %v; calls %v", now, later, d.calls())
+		}
+	})
+}
+
+// TestNothingIsBegunForSomebodyWhoHasGone: the wish of a request that has timed
+// out is not carried out later.
+func TestNothingIsBegunForSomebodyWhoHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := office(t, replication.AliyunEBS)
+		hang := make(chan struct{})
+		c, stop := w.observe(w.store, nil)
+		wait(5 * time.Second)
+		w.rules.mu.Lock()
+		w.rules.hang = hang
+		w.rules.mu.Unlock()
+		wait(3 * time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		_, _, err := c.Act(ctx, asking(replication.Failover))
+		close(hang)
+		wait(time.Minute)
+		stop()
+		if err == nil || len(d.calls()) != 0 || len(w.incidents()) != 0 {
+			t.Errorf("%v, calls %v, %d incidents; want nothing begun", err, d.calls(), len(w.incidents()))
+		}
+	})
+}
+
+// TestOperationOutcomes: what each answer to a step's call leads to.
+func TestOperationOutcomes(t *testing.T) {
+	refuse := func(replication.Action) failover.Sent {
+		return failover.Sent{Outcome: replication.Rejected, Status: 403, Err: errors.New("OperationDenied: disks are attached")}
+	}
+	lost := func(replication.Action) failover.Sent {
+		return failover.Sent{Outcome: replication.Uncertain, Err: errors.New("connection reset")}
+	}
+	slow := func(replication.Action) failover.Sent {
+		return failover.Sent{Outcome: replication.Throttled, Status: 429, Err: errors.New("Throttling")}
+	}
+	type answers = []func(replication.Action) failover.Sent
+	for _, tc := range []struct {
+		name    string
+		action  replication.Action
+		answers func(*desk) answers
+		wait    time.Duration
+		phase   replication.Phase
+		calls   string
+		latched bool
+	}{
+		{"the first call is refused: nothing has happened, nothing is latched", replication.Switchover, func(*desk) answers { return answers{refuse} }, time.Minute, replication.Failed, "failover", false},
+		{"a later one is refused until the person has done his part", replication.Switchover, func(*desk) answers { return answers{nil, refuse, refuse} }, 20 * time.Minute, replication.Succeeded, "failover reprotect reprotect reprotect start", false},
+		{"throttled", replication.Stop, func(*desk) answers { return answers{slow, slow} }, time.Minute, replication.Succeeded, "stop stop stop", false},
+		{"throttled for too long", replication.Stop, func(*desk) answers { return slices.Repeat(answers{slow}, 500) }, 15 * time.Minute, replication.Failed, "*", false},
+		{"the answer is lost after the effect", replication.Switchover, func(d *desk) answers {
+			return answers{func(s replication.Action) failover.Sent { d.obey(s); return lost(s) }}
+		}, time.Minute, replication.Succeeded, "failover reprotect start", false},
+		{"the first call is lost without effect: not sent again", replication.Switchover, func(*desk) answers { return answers{lost} }, 30 * time.Minute, replication.Failed, "failover", false},
+		{"it is waited for while it could still arrive", replication.Switchover, func(*desk) answers { return answers{lost} }, 16 * time.Minute, replication.Verifying, "failover", false},
+		{"a later one is lost without effect: sent once more", replication.Switchover, func(*desk) answers { return answers{nil, lost} }, 30 * time.Minute, replication.Succeeded, "failover reprotect reprotect start", false},
+		{"a later one is lost twice", replication.Switchover, func(*desk) answers { return answers{nil, lost, lost} }, 60 * time.Minute, replication.Ambiguous, "failover reprotect reprotect", true},
+		{"drill", replication.StartDrill, func(*desk) answers { return nil }, time.Minute, replication.Succeeded, "drill", false},
+		{"a lost drill latches nothing", replication.StartDrill, func(*desk) answers { return answers{lost} }, 30 * time.Minute, replication.Failed, "drill", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, d := office(t, replication.AliyunEBS)
+				d.answers = tc.answers(d)
+				c, stop := w.observe(w.store, nil)
+				wait(5 * time.Second)
+				if _, _, err := c.Act(context.Background(), asking(tc.action)); err != nil {
+					t.Fatal(err)
+				}
+				wait(tc.wait)
+				stop()
+				i, calls := w.only(), strings.Join(d.calls(), " ")
+				if tc.calls == "*" {
+					tc.calls = calls
+				}
+				if i.Phase != tc.phase || calls != tc.calls || (w.record().Latch != nil) != tc.latched {
+					t.Errorf("%s (%s), calls %s, latch %v; want %s, %s, %v\n%s", i.Phase, i.HeldBy+i.Error, calls, w.record().Latch, tc.phase, tc.calls, tc.latched, w.events())
+				}
+			})
+		})
+	}
+}
+
+func TestADrillIsClearedByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := office(t, replication.AliyunEBS)
+		d.drills = []replication.Drill{{ID: "old", State: replication.DrillReady}}
+		c, stop := w.observe(w.store, nil)
+		wait(5 * time.Second)
+		p, _, err := c.Act(context.Background(), asking(replication.ClearDrill))
+		if err != nil || p.Plan.Drill != "old" {
+			t.Fatalf("drill %q, %v; want the only one", p.Plan.Drill, err)
+		}
+		wait(time.Minute)
+		_, _, err = c.Act(context.Background(), asking(replication.ClearDrill))
+		stop()
+		if w.only().Phase != replication.Succeeded || !errors.Is(err, failover.ErrNotNow) {
+			t.Errorf("%s; again: %v", w.only().Phase, err)
+		}
+	})
+}
+
+// TestAbortBetweenSteps: what is done stays, what is left is not begun, and the
+// group waits for a person.
+func TestAbortBetweenSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := office(t, replication.AliyunEBS)
+		d.answers = []func(replication.Action) failover.Sent{nil, func(replication.Action) failover.Sent {
+			return failover.Sent{Outcome: replication.Rejected, Status: 403, Err: errors.New("disks are attached")}
+		}}
+		c, stop := w.observe(w.store, nil)
+		wait(5 * time.Second)
+		_, inc, err := c.Act(context.Background(), asking(replication.Switchover))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait(30 * time.Second)
+		if i := w.only(); i.HeldBy != "provider_refused" {
+			t.Fatalf("%s, held by %q", i.Phase, i.HeldBy)
+		}
+		if err := w.store.Abort(context.Background(), inc.ID, "sre", "enough"); err != nil {
+			t.Fatal(err)
+		}
+		wait(5 * time.Minute)
+		stop()
+		rec := w.record()
+		if i := w.only(); i.Phase != replication.Aborted || len(d.calls()) != 2 || rec.Latch == nil || rec.Active != azB || rec.LastAction == nil {
+			t.Errorf("%s, calls %v, record %+v", i.Phase, d.calls(), rec)
+		}
+	})
+}
+
+// TestFreezeBetweenSteps holds the plan, and it goes on when it is taken back.
+func TestFreezeBetweenSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := office(t, replication.AliyunEBS)
+		d.answers = []func(replication.Action) failover.Sent{func(s replication.Action) failover.Sent {
+			_ = w.store.Freeze(context.Background(), "x", "stop")
+			return d.obey(s)
+		}}
+		c, stop := w.observe(w.store, nil)
+		wait(5 * time.Second)
+		if _, _, err := c.Act(context.Background(), asking(replication.Switchover)); err != nil {
+			t.Fatal(err)
+		}
+		wait(5 * time.Minute)
+		if i := w.only(); i.HeldBy != "not_frozen" || len(d.calls()) != 1 {
+			t.Fatalf("%s, held by %q, calls %v", i.Phase, i.HeldBy, d.calls())
+		}
+		if err := w.store.Unfreeze(context.Background(), "x", "go on"); err != nil {
+			t.Fatal(err)
+		}
+		wait(time.Minute)
+		stop()
+		if i := w.only(); i.Phase != replication.Succeeded || len(d.calls()) != 3 {
+			t.Errorf("%s, calls %v", i.Phase, d.calls())
+		}
+	})
+}
+
+// TestNoRuleActsMeanwhile: while a person's plan is under way the group is
+// claimed, and after it the cool-down runs.
+func TestNoRuleActsMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := office(t, replication.AliyunEBS)
+		d.synced = 10 * time.Minute
+		c, stop := w.observe(w.store, nil)
+		wait(5 * time.Second)
+		if _, _, err := c.Act(context.Background(), asking(replication.Switchover)); err != nil {
+			t.Fatal(err)
+		}
+		w.rules.mu.Lock()
+		w.rules.verdict, w.rules.untrue = replication.Go, time.Time{}
+		w.rules.mu.Unlock()
+		wait(5 * time.Minute)
+		stop()
+		if calls, _ := w.cloud.count(); calls != 0 || len(w.incidents()) != 1 || len(d.calls()) != 0 {
+			t.Errorf("%d failovers by the rule, %d incidents, %v", calls, len(w.incidents()), d.calls())
+		}
+	})
+}
+
+// TestPausedInAPersonsPlan stops an observer at each step of each call of a plan
+// past its lease; another goes on; then the first wakes. Each call arrives once.
+func TestPausedInAPersonsPlan(t *testing.T) {
+	for _, step := range []string{"claimed", "read", "intent", "first_byte", "sent", "outcome", "verifying", "step_done"} {
+		for nth := 1; nth <= 3; nth++ {
+			if step == "claimed" && nth > 1 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s %d", step, nth), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { pausedInAPlan(t, step, nth) })
+			})
+		}
+	}
+}
+
+func pausedInAPlan(t *testing.T, step string, nth int) {
+	w, d := office(t, replication.AliyunEBS)
+	hang, seen := make(chan struct{}), 0
+	first := w.store.Join(time.Now, "obs-w", "witness")
+	var stopLoop func()
+	c, stop := w.observe(first, func(s string) {
+		if s != step {
+			return
+		}
+		if seen++; seen == nth {
+			stopLoop()
+			<-hang
+		}
+	})
+	halted := make(chan struct{})
+	stopLoop = func() { first.Suspend(time.Hour); first.Disconnect(errors.New("paused")); close(halted) }
+	wait(5 * time.Second)
+	go func() { _, _, _ = c.Act(context.Background(), asking(replication.Switchover)) }()
+	wait(2 * time.Minute)
+	<-halted
+	before := len(d.calls())
+	second := w.store.Join(time.Now, "obs-2", "witness")
+	_, stopSecond := w.observe(second, nil)
+	wait(25 * time.Minute)
+	done := d.calls()
+	close(hang)
+	first.Heal()
+	wait(2 * time.Minute)
+	go stop()
+	wait(2 * time.Minute)
+	stopSecond()
+	i, after := w.only(), d.calls()
+	want := []string{"failover", "reprotect", "start"}
+	if !slices.Equal(after, done) {
+		t.Errorf("the observer that woke sent %v", after[len(done):])
+	}
+	unsent := i.Step == 0 && before == 0 && (step == "intent" || step == "first_byte")
+	switch {
+	case unsent:
+		if i.Phase != replication.Failed || len(after) != 0 || w.record().Latch != nil {
+			t.Errorf("%s (%s), calls %v: want it ended, with nothing sent", i.Phase, i.HeldBy+i.Error, after)
+		}
+	case i.Phase != replication.Succeeded || !slices.Equal(after, want):
+		t.Errorf("%s (%s), calls %v, want %v\n%s", i.Phase, i.HeldBy+i.Error, after, want, w.events())
+	}
+}
