@@ -64,7 +64,12 @@ type Collector struct {
 type whereabouts struct {
 	account string
 	active  replication.Location
+	seen    time.Time // when a poll last showed it
 }
+
+// remembered is for how long: a group that was deleted is forgotten some day, or
+// groups that come and go would fill the memory.
+const remembered = 7 * 24 * time.Hour
 
 // New makes a Collector that watches nothing.
 func New(o Options) (*Collector, error) {

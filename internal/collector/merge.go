@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ func (c *Collector) merge(now time.Time) []Move {
 		c.warnTwice(a, twice)
 		a.state.Duplicates = twice
 	}
+	maps.DeleteFunc(c.known, func(_ replication.GroupKey, w whereabouts) bool { return now.Sub(w.seen) > remembered })
 	c.groups = groups
 	c.merges++
 	return moves
@@ -56,7 +58,7 @@ func (c *Collector) placed(g replication.Group) Group {
 // place than the last that was known.
 func (c *Collector) follow(g replication.Group, now time.Time) (Move, bool) {
 	was := c.known[g.Key]
-	is := whereabouts{account: g.Account, active: g.Active}
+	is := whereabouts{account: g.Account, active: g.Active, seen: now}
 	if g.Active.IsZero() {
 		is.active = was.active
 	}

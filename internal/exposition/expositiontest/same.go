@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +94,7 @@ func flat(t testing.TB, families map[string]*dto.MetricFamily) map[string]string
 	for name, f := range families {
 		out[name] = fmt.Sprint(f.GetType(), " ", f.GetHelp())
 		for _, m := range f.Metric {
+			slices.SortFunc(m.Label, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
 			key := name + fmt.Sprint(m.Label)
 			if _, twice := out[key]; twice {
 				t.Errorf("%s is there twice", key)
