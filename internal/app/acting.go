@@ -21,6 +21,11 @@ func (r reading) Read(ctx context.Context, key replication.GroupKey) (replicatio
 	return r.collector.Read(ctx, key)
 }
 
+// Drills lists the drills of a group now.
+func (r reading) Drills(ctx context.Context, key replication.GroupKey) ([]replication.Drill, error) {
+	return r.collector.Drills(ctx, key)
+}
+
 // Track looks at a failover under way.
 func (r reading) Track(ctx context.Context, key replication.GroupKey, jobID string) (failover.Progress, error) {
 	p, err := r.collector.Track(ctx, key, jobID)
@@ -34,6 +39,19 @@ type sending struct {
 
 // Sender loads the action credentials and builds what sends with them.
 func (s sending) Sender(name string) (failover.Sender, error) {
+	a, err := s.ready(name)
+	if err != nil {
+		return nil, err
+	}
+	actor, err := newActor(a.config.Provider, a.acting)
+	if err != nil {
+		return nil, fmt.Errorf("account %s: %w", name, err)
+	}
+	return sender{actor}, nil
+}
+
+// ready is an account whose action credentials are loaded.
+func (s sending) ready(name string) (*account, error) {
 	a, ok := s.clouds().byName[name]
 	if !ok {
 		return nil, fmt.Errorf("account %s is no longer configured", name)
@@ -44,11 +62,7 @@ func (s sending) Sender(name string) (failover.Sender, error) {
 	if _, err := a.acting.Credentials(); err != nil {
 		return nil, fmt.Errorf("account %s: %w", name, err)
 	}
-	actor, err := newActor(a.config.Provider, a.acting)
-	if err != nil {
-		return nil, fmt.Errorf("account %s: %w", name, err)
-	}
-	return sender{actor}, nil
+	return a, nil
 }
 
 func (s sending) canAct(name string) bool {

@@ -153,15 +153,16 @@ func (a *App) controllerOptions(observer, site string) failover.Options {
 	o := failover.Options{
 		Observer: observer, Site: site, Store: a.store, Session: a.store, Upkeep: a.store,
 		Rules:  a.newEvaluating(),
-		Reader: reading{a.collector},
-		CanAct: sending{clouds: a.clouds.Load}.canAct, AcceptSingle: c.Coordination.AcceptSingleObserver != "", LeaseTTL: c.Coordination.LeaseTTL,
+		Reader: reading{a.collector}, Drills: reading{a.collector}, Handbook: handbook{},
+		ActionTimeout: sending{clouds: a.clouds.Load}.actionTimeout,
+		CanAct:        sending{clouds: a.clouds.Load}.canAct, AcceptSingle: c.Coordination.AcceptSingleObserver != "", LeaseTTL: c.Coordination.LeaseTTL,
 		TrackInterval: a.o.TrackInterval, SignatureLife: a.o.SignatureLife, Settle: a.o.Settle, Margin: a.o.Margin,
 		Now: a.o.Now, Logger: a.o.Logger.With("component", "failover"), At: a.o.At,
 		Told: func(f failover.Fact) { a.metrics.told(f); a.o.Told(f) },
 	}
 	// A daemon whose ceiling is dry run is not given anything that can send.
 	if c.Global.Mode != replication.DryRun {
-		o.Senders = sending{clouds: a.clouds.Load}
+		o.Senders, o.Operators = sending{clouds: a.clouds.Load}, sending{clouds: a.clouds.Load}
 	}
 	return o
 }

@@ -100,7 +100,7 @@ func (w *watch) look(rec replication.IncidentRecord, p Progress) {
 // asIntended tells whether the group is exactly as it was when the intent was
 // written.
 func asIntended(call replication.Call, g replication.Group) bool {
-	return g.RawStatus == call.ExpectedStatus && g.Active == call.ExpectedActive && maps.Equal(g.Pairs, call.ExpectedPairs)
+	return shown(replication.Action(call.Operation), g) == call.ExpectedStatus && g.Active == call.ExpectedActive && maps.Equal(g.Pairs, call.ExpectedPairs)
 }
 
 // verdict is what one look proves; the zero verdict proves nothing yet.

@@ -132,8 +132,7 @@ type Request struct {
 	// is to be.
 	Group replication.Group
 	To    replication.Location
-	// Drill is the name of a drill to start, or the id of one to clear.
-	Drill string
+	Drill string // the name of a drill to start, or the id of one to clear
 	// BeforeFirstByte is asked with the connection and TLS up, before the first
 	// byte of the request is written. An error stops the call as NotSent.
 	BeforeFirstByte func() error

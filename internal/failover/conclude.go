@@ -1,0 +1,133 @@
+package failover
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// watchOperation looks at the provider until it proves what became of a step's
+// call.
+func (c *Controller) watchOperation(ctx context.Context, election int64, rec replication.IncidentRecord) error {
+	w := watch{since: c.o.Now(), told: c.o.Now(), unchanged: true}
+	for {
+		if c.isStopping() {
+			return nil
+		}
+		p, err := c.track(ctx, rec)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			c.o.Logger.Warn("the provider could not be read while verifying", "incident", rec.ID, "group", rec.Name, "err", err)
+		} else if p.Group.Key == rec.Key() {
+			w.look(rec, p)
+			ended, err := c.conclude(ctx, election, rec, p, w)
+			if ended || err != nil {
+				return err
+			}
+		}
+		if given := c.givenUp(rec); given != nil {
+			return c.endOperation(ctx, *given, replication.Ambiguous, fmt.Sprintf("%s ended the wait for a proof: %s", given.Abort.Who, given.Abort.Reason))
+		}
+		if c.o.Now().Sub(w.told) >= wordEvery {
+			w.told = c.o.Now()
+			c.o.Logger.Error("still waiting for the provider's proof", "incident", rec.ID, "group", rec.Name, "for", c.o.Now().Sub(w.since), "seen", p.Detail)
+		}
+		if err := c.pause(ctx, c.o.TrackInterval); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Controller) track(ctx context.Context, rec replication.IncidentRecord) (Progress, error) {
+	p, err := c.o.Reader.Track(ctx, rec.Key(), jobID(rec))
+	if err != nil || p.Group.Key != rec.Key() {
+		return p, err
+	}
+	p.Group, err = c.withDrills(ctx, rec.Action, p.Group)
+	return p, err
+}
+
+// conclude acts on what one look proves, and tells whether it proved anything.
+func (c *Controller) conclude(ctx context.Context, election int64, rec replication.IncidentRecord, p Progress, w watch) (bool, error) {
+	step, err := c.step(rec.Incident, p.Group)
+	if err != nil {
+		return true, c.endOperation(ctx, rec, replication.Ambiguous, err.Error())
+	}
+	call := rec.LastCall()
+	switch {
+	case step.Done:
+		next, err := c.stepDone(ctx, rec, fmt.Sprintf("%s is done: %s is at %s (%s)", step.Action, rec.Name, orUnknown(p.Group.Active.String()), p.Group.RawStatus))
+		if err != nil || next.Phase.Ended() {
+			return true, err
+		}
+		return true, c.operate(ctx, election, *next)
+	case p.JobFailed:
+		return true, c.endOperation(ctx, rec, replication.Failed, "the provider's job failed: "+p.Detail)
+	case step.Failed != "" && shown(rec.Action, p.Group) != call.ExpectedStatus:
+		return true, c.endOperation(ctx, rec, replication.Failed, step.Failed)
+	case call.Outcome == replication.Rejected && w.reads >= 2 && !underWay(p.Group):
+		return true, c.endOperation(ctx, rec, replication.Failed, "the provider refused: "+call.Error)
+	case call.Outcome == replication.Uncertain:
+		return c.concludeUncertain(ctx, election, rec, p, w)
+	}
+	return false, nil
+}
+
+// shown is the status that an action is judged by: the group's, and of an action
+// on drills that of each drill as well.
+func shown(a replication.Action, g replication.Group) string {
+	if a != replication.StartDrill && a != replication.ClearDrill {
+		return g.RawStatus
+	}
+	drills := make([]string, len(g.DrillList))
+	for i, d := range g.DrillList {
+		drills[i] = d.ID + " " + d.Status
+	}
+	slices.Sort(drills)
+	return strings.Join(append([]string{g.RawStatus}, drills...), ", ")
+}
+
+func underWay(g replication.Group) bool {
+	switch g.State {
+	case replication.Switching, replication.Changing, replication.Reprotecting:
+		return true
+	default:
+		return false
+	}
+}
+
+// concludeUncertain: did a call happen of which no answer came? It is answered
+// only once the signed request can no longer arrive. A first step that did not
+// happen is not sent again: a person is there to ask again. A later one is, once.
+func (c *Controller) concludeUncertain(ctx context.Context, election int64, rec replication.IncidentRecord, p Progress, w watch) (bool, error) {
+	quiet := rec.LastCall().StartedAt.Add(c.o.SignatureLife + c.o.Settle)
+	if w.reads < 2 || p.Group.ProviderTime.IsZero() || !p.Group.ProviderTime.After(quiet) || underWay(p.Group) {
+		return false, nil
+	}
+	switch {
+	case rec.Provider == replication.HuaweiDWS && rec.Action.Moves():
+		return true, c.endOperation(ctx, rec, replication.Ambiguous, "the outcome of the call is unknown and nothing proves it")
+	case !w.unchanged:
+		return true, c.endOperation(ctx, rec, replication.Ambiguous, "the outcome of the call is unknown; the group has changed since without showing it, so nothing proves that the call did not happen")
+	case unansweredInStep(rec.Incident) > 1:
+		return true, c.endOperation(ctx, rec, replication.Ambiguous, "two calls without a known outcome, and the provider shows no change")
+	case rec.Step == 0:
+		inc := rec.Incident
+		inc.Calls = append([]replication.Call(nil), inc.Calls...)
+		inc.LastCall().Outcome = replication.NotSent // proven: it can no longer arrive, and has changed nothing
+		rec.Incident = inc
+		return true, c.endOperation(ctx, rec, replication.Failed, "the call did not happen: the group is unchanged at every read and the request can no longer arrive; ask for it again")
+	}
+	inc := rec.Incident
+	inc.Phase, inc.HeldBy = replication.Held, "send_again"
+	rec, err := c.write(ctx, rec, replication.Write{Incident: inc}, "not_happened", "the call did not happen: the group is unchanged at every read and the request can no longer arrive; it is sent once more")
+	if err != nil {
+		return true, err
+	}
+	return true, c.operate(ctx, election, rec)
+}
