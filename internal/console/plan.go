@@ -118,7 +118,7 @@ func asked(w io.Writer, i replication.Incident) {
 	fmt.Fprintf(w, "%s of %s (%s), asked for by %s from %s at %s\n", Deed(i.Action), i.Name, i.Key(), i.Person.Who, i.Person.From, stamp(i.Person.At))
 	fmt.Fprintf(w, "reason %s\n", i.Person.Reason)
 	if i.Action.Moves() {
-		fmt.Fprintf(w, "production from %s to %s\n", orDash(i.Plan.LostSite), orDash(i.Plan.TargetSite))
+		fmt.Fprintf(w, "production from %s to %s\n", orDash(i.Plan.From.String()), orDash(i.Plan.To.String()))
 	}
 	fmt.Fprintf(w, "steps %s\n", progress(i))
 }
@@ -130,17 +130,20 @@ func progress(i replication.Incident) string {
 // Ending says how an ended incident that a person asked for went, and what is to
 // be done about it.
 func Ending(i replication.Incident) string {
-	what := fmt.Sprintf("%s of %s", Deed(i.Action), cmp.Or(i.Name, i.Group))
+	what := fmt.Sprintf("%s: %s of %s", i.Phase, Deed(i.Action), cmp.Or(i.Name, i.Group))
 	why := strings.TrimRight(cmp.Or(i.Error, i.HeldBy, "no reason is told"), ".")
-	switch i.Phase {
-	case replication.Succeeded:
-		if i.Action.Moves() && i.Plan.TargetSite != "" {
-			return fmt.Sprintf("succeeded: %s, production is at %s", what, i.Plan.TargetSite)
-		}
-		return "succeeded: " + what
-	case replication.Ambiguous:
-		return fmt.Sprintf("ambiguous: %s: %s. It is not known whether the provider acted: look at the group there. Nothing more is sent, and the group stays locked until `drwatch ack %s --reason …`", what, why, i.ID)
-	default:
-		return fmt.Sprintf("%s: %s: %s. Steps: %s", i.Phase, what, why, progress(i))
+	switch {
+	case i.Phase == replication.Succeeded && i.Action.Moves():
+		return fmt.Sprintf("%s, production is at %s", what, orDash(i.Plan.To.String()))
+	case i.Phase == replication.Succeeded:
+		return what
 	}
+	out := fmt.Sprintf("%s: %s. Steps: %s.", what, why, progress(i))
+	if i.Phase == replication.Ambiguous {
+		out += " It is not known whether the provider acted: look at the group there. Nothing more is sent."
+	}
+	if i.Action.Moves() || i.Action == replication.Reprotect {
+		out += fmt.Sprintf(" A group that was left half way is latched until `drwatch ack %s --reason …`.", i.ID)
+	}
+	return out
 }

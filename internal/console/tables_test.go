@@ -62,7 +62,7 @@ func reprotected(phase replication.Phase, why string) replication.Incident {
 	return replication.Incident{
 		ID: "i2", Rule: replication.PersonRule, Provider: replication.AliyunEBS, Group: "pg-1", Name: "db-1", Action: replication.Reprotect, Phase: phase, Error: why, Step: 1,
 		Person: &replication.Person{Who: "ann", From: "127.0.0.1", Reason: "back to two sites", At: now},
-		Plan:   replication.Plan{LostSite: "az-b", TargetSite: "az-b", Steps: []replication.Action{replication.Reprotect, replication.Start}},
+		Plan:   replication.Plan{From: replication.Location{Region: "r1", Zone: "b"}, To: replication.Location{Region: "r1", Zone: "b"}, Steps: []replication.Action{replication.Reprotect, replication.Start}},
 	}
 }
 
@@ -78,16 +78,20 @@ func TestPlanSaysWhatBlocks(t *testing.T) {
 
 func TestEnding(t *testing.T) {
 	moved := reprotected(replication.Succeeded, "")
-	moved.Action, moved.Plan.TargetSite = replication.Switchover, "az-a"
+	moved.Action, moved.Plan.To.Zone = replication.Switchover, "a"
+	drill := reprotected(replication.Failed, "the provider refused.")
+	drill.Action, drill.Step = replication.StartDrill, 0
+	const latched = " A group that was left half way is latched until `drwatch ack i2 --reason …`."
 	for _, tc := range []struct {
 		i    replication.Incident
 		want string
 	}{
-		{moved, "succeeded: switchover of db-1, production is at az-a"},
+		{moved, "succeeded: switchover of db-1, production is at r1/a"},
 		{reprotected(replication.Succeeded, ""), "succeeded: reprotect of db-1"},
-		{reprotected(replication.Failed, "rejected by the provider."), "failed: reprotect of db-1: rejected by the provider. Steps: 1 of 2 done"},
-		{reprotected(replication.Aborted, ""), "aborted: reprotect of db-1: no reason is told. Steps: 1 of 2 done"},
-		{reprotected(replication.Ambiguous, "no answer"), "ambiguous: reprotect of db-1: no answer. It is not known whether the provider acted: look at the group there. Nothing more is sent, and the group stays locked until `drwatch ack i2 --reason …`"},
+		{reprotected(replication.Failed, "the job failed."), "failed: reprotect of db-1: the job failed. Steps: 1 of 2 done." + latched},
+		{reprotected(replication.Aborted, ""), "aborted: reprotect of db-1: no reason is told. Steps: 1 of 2 done." + latched},
+		{drill, "failed: start of a drill of db-1: the provider refused. Steps: 0 of 2 done."},
+		{reprotected(replication.Ambiguous, "no answer"), "ambiguous: reprotect of db-1: no answer. Steps: 1 of 2 done. It is not known whether the provider acted: look at the group there. Nothing more is sent." + latched},
 	} {
 		if got := console.Ending(tc.i); got != tc.want {
 			t.Errorf("got  %s\nwant %s", got, tc.want)
@@ -104,6 +108,11 @@ func TestTables(t *testing.T) {
 				Version: "1", Observer: "obs-w", Site: "witness", Mode: replication.Auto, Ready: true, Leads: true,
 				Fitness: []replication.Condition{{Name: "references_reachable", Value: "2 of 2 unreachable", Threshold: "not most of them unreachable"}},
 				Sites:   []api.Site{{Name: "az-a", Reachable: &up, Since: now.Add(-time.Minute), Probes: []api.Probe{{Name: "vip", Success: true}, {Name: "db"}}}, {Name: "witness"}},
+				Accounts: []api.Account{
+					{Name: "hw", Provider: replication.HuaweiSDRS, Up: true, Groups: 2, LastSuccess: now.Add(-3 * time.Second), ToldBy: replication.PrimarySide},
+					{Name: "ali", Provider: replication.AliyunEBS, Up: true, Groups: 1, LastSuccess: now.Add(-3 * time.Second), ToldBy: replication.SecondarySide},
+					{Name: "new", Provider: replication.HuaweiEVS, Error: "no answer within 20s"},
+				},
 			}, now)
 		},
 		"rules": func(b *bytes.Buffer) error {
