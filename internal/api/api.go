@@ -54,6 +54,8 @@ type Account struct {
 	Groups      int                  `json:"groups"`
 	LastSuccess time.Time            `json:"last_success,omitzero"`
 	Error       string               `json:"error,omitempty"`
+	// ToldBy is the end that the last complete poll was answered by; "" before.
+	ToldBy replication.Side `json:"told_by,omitempty"`
 }
 
 // Site is one site as this observer sees it.
@@ -91,6 +93,7 @@ type Group struct {
 	LastSync      time.Time               `json:"last_sync,omitzero"`
 	RPOSeconds    *float64                `json:"rpo_objective_seconds"`
 	ReadAt        time.Time               `json:"read_at"`
+	ToldBy        replication.Side        `json:"told_by"` // the end that it was read from
 	Latched       string                  `json:"latched,omitempty"`
 	OpenIncident  string                  `json:"open_incident,omitempty"`
 }

@@ -33,12 +33,16 @@ func (a *App) Status() api.Status {
 	s.NotReady = a.notReady(store.Joined, state.ClusterErr, snap)
 	s.Ready = len(s.NotReady) == 0
 	for _, acc := range snap.Accounts {
-		s.Accounts = append(s.Accounts, api.Account{Name: acc.Name, Provider: acc.Provider, Up: acc.Up, Groups: acc.Groups, LastSuccess: utc(acc.LastSuccess), Error: acc.Error})
+		s.Accounts = append(s.Accounts, accountOf(acc))
 	}
 	for _, site := range snap.Sites {
 		s.Sites = append(s.Sites, siteOf(site, snap, a.o.Now()))
 	}
 	return s
+}
+
+func accountOf(a collector.Account) api.Account {
+	return api.Account{Name: a.Name, Provider: a.Provider, Up: a.Up, Groups: a.Groups, LastSuccess: utc(a.LastSuccess), Error: a.Error, ToldBy: a.ToldBy()}
 }
 
 // fitnessOf is the fitness for the rule that asks the most: the first that does
@@ -106,7 +110,7 @@ func groupOf(g collector.Group, rec replication.GroupRecord) api.Group {
 		Account: g.Account, Group: g.Key.ID, Provider: g.Key.Provider, Name: g.Name, Region: g.Region,
 		SourceSite: g.SourceSite, TargetSite: g.StandbySite, ActiveSite: g.ActiveSite, State: g.State, RawStatus: g.RawStatus,
 		FailoverReady: g.FailoverReady(), Conditions: g.Ready, LagSeconds: secondsOf(g.Lag), LastSync: utc(g.LastSync),
-		RPOSeconds: secondsOf(g.RPOObjective), ReadAt: utc(g.ReadAt), OpenIncident: rec.OpenIncident,
+		RPOSeconds: secondsOf(g.RPOObjective), ReadAt: utc(g.ReadAt), ToldBy: g.Side, OpenIncident: rec.OpenIncident,
 	}
 	if rec.Latch != nil {
 		out.Latched = rec.Latch.Why

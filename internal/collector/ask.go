@@ -56,13 +56,13 @@ func (c *Collector) Read(ctx context.Context, key replication.GroupKey) (replica
 	if err != nil {
 		return replication.Group{}, err
 	}
-	g, _, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (replication.Group, error) {
+	g, other, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (replication.Group, error) {
 		return r.Read(ctx, key.ID)
 	})
 	if err != nil {
 		return replication.Group{}, fmt.Errorf("reading group %s through account %s: %w", key, a.settings.Name, err)
 	}
-	g.Account = a.settings.Name
+	g.Account, g.Side = a.settings.Name, side(other)
 	return g, nil
 }
 
@@ -72,13 +72,13 @@ func (c *Collector) Track(ctx context.Context, key replication.GroupKey, jobID s
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	p, _, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (provider.Progress, error) {
+	p, other, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (provider.Progress, error) {
 		return r.Track(ctx, key.ID, jobID)
 	})
 	if err != nil {
 		return provider.Progress{}, fmt.Errorf("tracking group %s through account %s: %w", key, a.settings.Name, err)
 	}
-	p.Group.Account = a.settings.Name
+	p.Group.Account, p.Group.Side = a.settings.Name, side(other)
 	return p, nil
 }
 
@@ -133,6 +133,14 @@ func ask[T any](ctx context.Context, c *Collector, e ends, question func(context
 		return v, false, fmt.Errorf("%w; and from the other endpoint: %s", err, err2.Error())
 	}
 	return w, true, nil
+}
+
+// side names the end that has answered.
+func side(other bool) replication.Side {
+	if other {
+		return replication.SecondarySide
+	}
+	return replication.PrimarySide
 }
 
 // askOne asks one endpoint. Neither a reader that hangs nor one that panics

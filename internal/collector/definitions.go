@@ -119,6 +119,10 @@ var definitions = []Metric{
 		Help: "When the last complete poll of the account ended: the age of its groups' data.",
 	},
 	{
+		Name: "drwatch_account_told_by", Labels: []string{"account", "side"},
+		Help: "Which end told the account's groups at the last complete poll (1): its endpoint, primary, or its action endpoint, secondary.",
+	},
+	{
 		Name: "drwatch_account_poll_duration_seconds", Labels: []string{"account"}, Unit: "seconds", Type: Distribution,
 		Help: "How long polls of the account took, complete or not.",
 	},

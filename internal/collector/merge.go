@@ -21,7 +21,7 @@ func (c *Collector) merge(now time.Time) []Move {
 			if !a.filter.accepts(g.Name) {
 				continue
 			}
-			g.Account = a.settings.Name
+			g.Account, g.Side = a.settings.Name, side(a.state.Fallback)
 			if other, ok := groups[g.Key]; ok {
 				if other.Account != g.Account {
 					twice = append(twice, g.Key)

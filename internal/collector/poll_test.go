@@ -170,9 +170,7 @@ func TestPanicOfAReaderIsAnError(t *testing.T) {
 
 func TestFallbackAnswersWhenTheReaderDoesNot(t *testing.T) {
 	virtual(t, func(t *testing.T, h *house) {
-		primary, secondary := plainGroup("g1"), plainGroup("g1")
-		primary.Side, secondary.Side = "primary", "secondary"
-		first, other := &reader{groups: []replication.Group{primary}}, &reader{groups: []replication.Group{secondary}}
+		first, other := &reader{groups: []replication.Group{plainGroup("g1")}}, &reader{groups: []replication.Group{plainGroup("g1")}}
 		a := account("ali", first)
 		a.Fallback = other
 		h.run(t, only(a))

@@ -99,6 +99,9 @@ func (a Account) samples() []Sample {
 	}
 	if !a.LastSuccess.IsZero() {
 		out = append(out, Sample{Metric: "drwatch_account_last_success_timestamp_seconds", Labels: []string{a.Name}, Value: unix(a.LastSuccess)})
+		for _, s := range []replication.Side{replication.PrimarySide, replication.SecondarySide} {
+			out = append(out, Sample{Metric: "drwatch_account_told_by", Labels: []string{a.Name, string(s)}, Value: truth(side(a.Fallback) == s)})
+		}
 	}
 	if a.pace != nil {
 		out = append(out,

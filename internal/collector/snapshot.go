@@ -58,6 +58,14 @@ type Account struct {
 	pace  *provider.Pace // tells how it is now; nil when nothing bounds the requests
 }
 
+// ToldBy is the end that answered the last complete poll; "" when there was none.
+func (a Account) ToldBy() replication.Side {
+	if a.LastSuccess.IsZero() {
+		return ""
+	}
+	return side(a.Fallback)
+}
+
 // Age is how old the account's data is at now; false when there was no complete
 // poll yet.
 func (a Account) Age(now time.Time) (time.Duration, bool) {

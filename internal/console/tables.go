@@ -77,7 +77,7 @@ func Status(w io.Writer, s api.Status, now time.Time) error {
 	fmt.Fprintln(w)
 	return table(w, "ACCOUNT\tPROVIDER\tUP\tGROUPS\tLAST POLL\tERROR", func(row func(...any)) {
 		for _, a := range s.Accounts {
-			row(a.Name, a.Provider, yes(a.Up), a.Groups, age(now, a.LastSuccess), cut(a.Error, 40))
+			row(a.Name, a.Provider, yes(a.Up)+by(a.ToldBy), a.Groups, age(now, a.LastSuccess), cut(a.Error, 40))
 		}
 	})
 }
@@ -250,6 +250,14 @@ func reachable(up *bool) string {
 		return "-"
 	}
 	return yes(*up)
+}
+
+// by tells of what is not told by the end that usually does.
+func by(s replication.Side) string {
+	if s == "" || s == replication.PrimarySide {
+		return ""
+	}
+	return ", " + string(s)
 }
 
 func yes(b bool) string {

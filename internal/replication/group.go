@@ -125,12 +125,21 @@ type Group struct {
 
 	ReadAt       time.Time // when this observer read it
 	ProviderTime time.Time // the Date header of that answer; zero when none came
-	Side         string    // which end told: "primary" or "secondary"
+	Side         Side      // which end told it; set by who asked both
 
 	// DrillList are the group's drills, read only for an action that is about them;
 	// nil otherwise.
 	DrillList []Drill
 }
+
+// Side is one of the two ends that an account's groups are read from.
+type Side string
+
+// The sides of an account: where it is listed, and where it acts.
+const (
+	PrimarySide   Side = "primary"
+	SecondarySide Side = "secondary"
+)
 
 // WarehouseCluster is one of the two clusters of a DWS disaster recovery.
 type WarehouseCluster struct {

@@ -34,7 +34,6 @@ func (r *reader) group(seen sight) (replication.Group, error) {
 		CapacityBytes: primary.bytes,
 		ReadAt:        seen.answer.At,
 		ProviderTime:  seen.answer.Date,
-		Side:          "primary",
 	}
 	if err != nil {
 		g.State = replication.Unknown

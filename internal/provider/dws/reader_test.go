@@ -47,7 +47,7 @@ func TestListReadsTheVendorsSample(t *testing.T) {
 		RawStatus: "running", State: replication.Replicating,
 		Baseline: "primary=cluster-a:primary standby=cluster-b:standby",
 		LastSync: synced, Lag: &lag, RPOObjective: &objective,
-		CapacityBytes: &capacity, ReadAt: now, Side: "primary",
+		CapacityBytes: &capacity, ReadAt: now,
 		Clusters: []replication.WarehouseCluster{
 			{Role: "primary", ID: "cluster-a", Name: "dws-a", Status: "waiting", Version: "8.1.3.310", CapacityBytes: gb(300), UsedBytes: gb(41.2), LastSuccess: synced},
 			{Role: "standby", ID: "cluster-b", Name: "dws-b", Status: "waiting", Version: "8.1.3.310", CapacityBytes: gb(300), UsedBytes: gb(40.8), LastSuccess: synced},

@@ -74,7 +74,7 @@ func (r *Reader) parseGroup(raw json.RawMessage, at moment, bad func(string)) (g
 	g.told, _ = it.number("PairNumber")
 	g.Group = replication.Group{
 		Key:     replication.GroupKey{Provider: replication.AliyunEBS, ID: id},
-		Account: r.c.s.Account, Region: r.c.s.Region, Side: r.side,
+		Account: r.c.s.Account, Region: r.c.s.Region,
 		Name: short(it.text("GroupName")), RawStatus: short(status), State: meaning.state, FailoverFailed: status == "failover_failed",
 		Source: replication.Location{Region: it.text("PrimaryRegion"), Zone: it.text("PrimaryZone")},
 		Target: replication.Location{Region: it.text("StandbyRegion"), Zone: it.text("StandbyZone")},

@@ -25,7 +25,6 @@ const (
 type Reader struct {
 	c    *client
 	site string // the view asked for
-	side string // what it is called in a Group
 }
 
 // NewReader builds a Reader of s.Region. In the production's region it asks for
@@ -35,9 +34,9 @@ func NewReader(s provider.Settings) (provider.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{c: c, site: "production", side: "primary"}
+	r := &Reader{c: c, site: "production"}
 	if s.PrimaryRegion != "" && s.Region != s.PrimaryRegion {
-		r.site, r.side = "backup", "secondary"
+		r.site = "backup"
 	}
 	return r, nil
 }

@@ -47,7 +47,7 @@ func TestListReadsTheVendorsSample(t *testing.T) {
 	want := []replication.Group{{
 		Key: replication.GroupKey{Provider: replication.AliyunEBS, ID: "pg-1"}, Account: "acct", Name: "db", Region: "cn-beijing",
 		Source: beijing, Target: shanghai, Active: beijing, RawStatus: "normal", State: replication.Replicating,
-		LastSync: at.Add(-lag), Lag: &lag, RPOObjective: &rpo, Pairs: map[string]int{"normal": 1, "syncing": 1}, ReadAt: at, Side: "primary",
+		LastSync: at.Add(-lag), Lag: &lag, RPOObjective: &rpo, Pairs: map[string]int{"normal": 1, "syncing": 1}, ReadAt: at,
 		Ready: []replication.Condition{
 			{Name: "status_allows_failover", Value: "normal", Threshold: "normal, syncing, manual_syncing, stopping, stop_failed, stopped, failover_failed", OK: true},
 			{Name: "first_full_sync", Value: "2026-01-02T03:04:01Z", Threshold: "a completed replication", OK: true},
@@ -93,8 +93,8 @@ func TestReaderOfTheSecondaryRegionAsksForTheBackupView(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g.Side != "secondary" || g.Region != "cn-shanghai" {
-		t.Errorf("side %q, region %q", g.Side, g.Region)
+	if g.Region != "cn-shanghai" {
+		t.Errorf("region %q", g.Region)
 	}
 	q := c.asked("DescribeDiskReplicaGroups")[0]
 	if q.Get("Site") != "backup" || q.Get("RegionId") != "cn-shanghai" || q.Get("GroupIds") != "pg-1" {

@@ -31,7 +31,6 @@ func (r *reader) group(o huawei.Object, id string, answer huawei.Answer, m membe
 		CapacityBytes:  pairs.Bytes(),
 		ReadAt:         answer.At,
 		ProviderTime:   answer.Date,
-		Side:           "primary",
 	}
 	if repl != "" {
 		g.RawStatus += "/" + repl

@@ -32,7 +32,7 @@ func TestListReadsTheVendorsSample(t *testing.T) {
 		Source: zoneA, Target: zoneB, Active: zoneA,
 		RawStatus: "available/active", State: replication.Replicating,
 		Pairs: map[string]int{"available": 2}, CapacityBytes: &capacity,
-		ReadAt: now, Side: "primary",
+		ReadAt: now,
 	}}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(replication.Group{}, "Ready", "ProviderTime")); diff != "" {
 		t.Errorf("List (-want +got):\n%s", diff)

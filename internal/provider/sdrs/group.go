@@ -36,7 +36,6 @@ func (r *reader) group(o huawei.Object, id string, answer huawei.Answer, m membe
 		Drills:         o.Count("disaster_recovery_drill_num"),
 		ReadAt:         answer.At,
 		ProviderTime:   answer.Date,
-		Side:           "primary",
 	}
 	station := o.Text("priority_station")
 	g.Active = activeOf(station, g.Source, g.Target)

@@ -32,7 +32,7 @@ func TestListReadsTheVendorsSample(t *testing.T) {
 		Source: zoneA, Target: zoneB, Active: zoneA,
 		RawStatus: "protected", State: replication.Replicating,
 		Pairs: map[string]int{"protected": 2}, Instances: &two, CapacityBytes: &capacity, Drills: &one,
-		ReadAt: now, Side: "primary",
+		ReadAt: now,
 	}}}
 	ignore := cmpopts.IgnoreFields(replication.Group{}, "Ready", "ProviderTime")
 	if diff := cmp.Diff(want, got, ignore); diff != "" {
