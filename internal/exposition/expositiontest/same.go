@@ -47,7 +47,7 @@ func Same(t testing.TB, want, got http.Handler) {
 // Get scrapes a handler and gives the text, inflated where it was compressed.
 func Get(t testing.TB, h http.Handler, accept, encoding string) []byte {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody)
 	r.Header.Set("Accept", accept)
 	r.Header.Set("Accept-Encoding", encoding)
 	rec := httptest.NewRecorder()
