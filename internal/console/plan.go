@@ -142,7 +142,7 @@ func Ending(i replication.Incident) string {
 	if i.Phase == replication.Ambiguous {
 		out += " It is not known whether the provider acted: look at the group there. Nothing more is sent."
 	}
-	if i.Action.Moves() || i.Action == replication.Reprotect {
+	if len(i.Calls) > 0 && (i.Action.Moves() || i.Action == replication.Reprotect) {
 		out += fmt.Sprintf(" A group that was left half way is latched until `drwatch ack %s --reason …`.", i.ID)
 	}
 	return out

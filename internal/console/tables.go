@@ -120,9 +120,18 @@ func Incidents(w io.Writer, incidents []replication.Incident) error {
 	}
 	return table(w, "INCIDENT\tRULE\tGROUP\tPHASE\tMODE\tRPO\tRTO\tWHY", func(row func(...any)) {
 		for _, i := range incidents {
-			row(i.ID, cut(i.Rule, 16), cut(i.Name, 14), i.Phase, i.Mode, secs(i.RPOSeconds), secs(i.RTOSeconds), cut(i.HeldBy+i.Error, 22))
+			row(i.ID, cut(i.Rule, 16), cut(i.Name, 14), i.Phase, i.Mode, secs(i.RPOSeconds), secs(i.RTOSeconds), cut(whyOf(i), 22))
 		}
 	})
+}
+
+// whyOf is what keeps an incident or has ended it; else, of a person's, what was
+// asked for: the name of a rule tells that by itself.
+func whyOf(i replication.Incident) string {
+	if why := i.HeldBy + i.Error; why != "" || i.Person == nil {
+		return why
+	}
+	return Deed(i.Action)
 }
 
 // Incident writes one incident whole: facts, conditions, calls, journal.

@@ -63,6 +63,7 @@ func reprotected(phase replication.Phase, why string) replication.Incident {
 		ID: "i2", Rule: replication.PersonRule, Provider: replication.AliyunEBS, Group: "pg-1", Name: "db-1", Action: replication.Reprotect, Phase: phase, Error: why, Step: 1,
 		Person: &replication.Person{Who: "ann", From: "127.0.0.1", Reason: "back to two sites", At: now},
 		Plan:   replication.Plan{From: replication.Location{Region: "r1", Zone: "b"}, To: replication.Location{Region: "r1", Zone: "b"}, Steps: []replication.Action{replication.Reprotect, replication.Start}},
+		Calls:  []replication.Call{{Operation: "reprotect", Attempt: 1, Outcome: replication.Accepted, Status: 200, RequestID: "r-2", StartedAt: now}},
 	}
 }
 
@@ -81,6 +82,8 @@ func TestEnding(t *testing.T) {
 	moved.Action, moved.Plan.To.Zone = replication.Switchover, "a"
 	drill := reprotected(replication.Failed, "the provider refused.")
 	drill.Action, drill.Step = replication.StartDrill, 0
+	unsent := reprotected(replication.Aborted, "aborted by ann")
+	unsent.Calls, unsent.Step = nil, 0
 	const latched = " A group that was left half way is latched until `drwatch ack i2 --reason …`."
 	for _, tc := range []struct {
 		i    replication.Incident
@@ -90,6 +93,7 @@ func TestEnding(t *testing.T) {
 		{reprotected(replication.Succeeded, ""), "succeeded: reprotect of db-1"},
 		{reprotected(replication.Failed, "the job failed."), "failed: reprotect of db-1: the job failed. Steps: 1 of 2 done." + latched},
 		{reprotected(replication.Aborted, ""), "aborted: reprotect of db-1: no reason is told. Steps: 1 of 2 done." + latched},
+		{unsent, "aborted: reprotect of db-1: aborted by ann. Steps: 0 of 2 done."},
 		{drill, "failed: start of a drill of db-1: the provider refused. Steps: 0 of 2 done."},
 		{reprotected(replication.Ambiguous, "no answer"), "ambiguous: reprotect of db-1: no answer. Steps: 1 of 2 done. It is not known whether the provider acted: look at the group there. Nothing more is sent." + latched},
 	} {
@@ -122,7 +126,9 @@ func TestTables(t *testing.T) {
 				{Name: "broken", Mode: replication.DryRun, Error: long},
 			}, now)
 		},
-		"incidents":    func(b *bytes.Buffer) error { return console.Incidents(b, []replication.Incident{incident()}) },
+		"incidents": func(b *bytes.Buffer) error {
+			return console.Incidents(b, []replication.Incident{incident(), reprotected(replication.Succeeded, ""), reprotected(replication.Held, "next_step")})
+		},
 		"no incidents": func(b *bytes.Buffer) error { return console.Incidents(b, nil) },
 		"incident": func(b *bytes.Buffer) error {
 			return console.Incident(b, api.Incident{Incident: incident(), Journal: []replication.Entry{{Seq: 1, At: now, Observer: "obs-w", Event: "claimed", Text: "rule az-a-loss claims db-1"}}})

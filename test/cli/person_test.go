@@ -138,7 +138,7 @@ func (d *daemon) incident(phase replication.Phase) *replication.Incident {
 	if phase == replication.Succeeded {
 		i.Step = 1
 	} else if phase.Ended() {
-		i.Error = "the provider said no"
+		i.Error, i.Calls = "the provider said no", []replication.Call{{Operation: string(d.plan.Action), Attempt: 1}}
 	}
 	return i
 }
