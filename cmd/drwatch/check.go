@@ -63,15 +63,16 @@ func verdict(files []string, found strictyaml.Problems, strict bool, costs map[s
 	return nil
 }
 
-// forecast is a table of the calls that polls make in an hour.
+// forecast is a table of the calls that polls make in an hour, and of those for
+// what changes slowly.
 func forecast(w io.Writer, costs []app.Forecast) error {
 	if len(costs) == 0 {
 		return nil
 	}
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "ACCOUNT\tCALLS/HOUR\tAND MORE")
+	fmt.Fprintln(tw, "ACCOUNT\tCALLS/HOUR\tAND MORE\tSLOW FACTS")
 	for _, c := range costs {
-		fmt.Fprintf(tw, "%s\tat least %d\t%s\n", c.Account, c.PerHour(c.Poll.Least), more(c))
+		fmt.Fprintf(tw, "%s\tat least %d\t%s\t%s\n", c.Account, c.Polls.PerHour(c.Polls.Call.Least), more(c.Polls), slow(c.Facts))
 	}
 	if err := tw.Flush(); err != nil {
 		return fmt.Errorf("writing the forecast: %w", err)
@@ -80,9 +81,20 @@ func forecast(w io.Writer, costs []app.Forecast) error {
 }
 
 // more is what depends on how much the account holds.
-func more(c app.Forecast) string {
-	if n := c.Poll.PerGroup; n > 0 {
+func more(c app.Cost) string {
+	if n := c.Call.PerGroup; n > 0 {
 		return fmt.Sprintf("up to %d for each group: %d per group and poll", c.PerHour(n), n)
 	}
-	return fmt.Sprintf("%d for each further page of a list, of %d items", c.PerHour(1), c.Poll.Page)
+	return fmt.Sprintf("%d for each further page of a list, of %d items", c.PerHour(1), c.Call.Page)
+}
+
+// slow is what is asked for besides the polls.
+func slow(c app.Cost) string {
+	switch {
+	case c.Call.Least == 0:
+		return "none"
+	case c.Call.PerGroup > 0:
+		return fmt.Sprintf("at least %d, and %d for each of up to %d groups", c.PerHour(c.Call.Least), c.PerHour(c.Call.PerGroup), c.Call.MostGroups)
+	}
+	return fmt.Sprintf("at least %d", c.PerHour(c.Call.Least))
 }

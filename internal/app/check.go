@@ -9,8 +9,9 @@ import (
 )
 
 // CheckConfig finds everything that is wrong with a configuration file and the
-// rule files it names, and tells what the polls of its accounts cost. What only this machine lacks (files with secrets) and
-// what this version cannot serve are warnings here: serve refuses them.
+// rule files it names, and tells what its accounts cost. What only this machine
+// lacks (files with secrets) and what this version cannot serve are warnings
+// here: serve refuses them.
 func CheckConfig(path string) (strictyaml.Problems, []Forecast) {
 	c, err := config.Load(path)
 	if err != nil {

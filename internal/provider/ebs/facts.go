@@ -22,6 +22,12 @@ const (
 // known: the account has too many groups to ask each, or its key may not ask.
 const DrillsNotRead = "not_read"
 
+// FactsCost is that of two lists, groups and pairs, and of the drills of each
+// group.
+func FactsCost() provider.PollCost {
+	return provider.PollCost{Least: 2, Page: 500, PerGroup: 1, MostGroups: maxDrillGroups}
+}
+
 // SlowFacts reads when prepaid pairs expire and which drills exist.
 //
 // Groups and pairs are two paged lists, as in List. Drills have no list of

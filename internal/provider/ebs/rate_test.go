@@ -26,6 +26,29 @@ func TestPollCost(t *testing.T) {
 	}
 }
 
+// So is that of the slow facts, with one group more or less than the most that
+// are asked one by one.
+func TestFactsCost(t *testing.T) {
+	cost := ebs.FactsCost()
+	for _, n := range []int{3, cost.MostGroups, cost.MostGroups + 1} {
+		ids := make([]string, 0, n)
+		for i := range n {
+			ids = append(ids, "pg-"+strconv.Itoa(i))
+		}
+		c := newCloud(t, facts(groupList(ids...), body(200, noPairs), drillLists(nil)))
+		if _, err := slowFacts(t, c.settings()); err != nil {
+			t.Fatal(err)
+		}
+		want := cost.Least
+		if n <= cost.MostGroups {
+			want += n * cost.PerGroup
+		}
+		if len(c.seen) != want {
+			t.Errorf("forecast %+v, asked %d times for %d groups", cost, len(c.seen), n)
+		}
+	}
+}
+
 func TestRefusalsForTheRateSlowTheAccountDown(t *testing.T) {
 	for answer, want := range map[string]float64{
 		`{"RequestId":"r","Code":"Throttling.User","Message":"slow down"}`:          5,

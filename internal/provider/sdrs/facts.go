@@ -22,6 +22,10 @@ const (
 	statisticsPath = "/v1/{project_id}/resource/rpo-statistics"
 )
 
+// FactsCost is that of the quotas and of three lists: drills, failed jobs and RPO
+// statistics.
+func FactsCost() provider.PollCost { return provider.PollCost{Least: 4, Page: pageSize} }
+
 // SlowFacts reads quotas, drills, failed jobs and the RPO statistics, each by a
 // call of its own: one that fails does not hide the others. A part whose path
 // the region does not have is not told, and no error.

@@ -24,3 +24,20 @@ func TestPollCost(t *testing.T) {
 		}
 	}
 }
+
+// So is that of the slow facts.
+func TestFactsCost(t *testing.T) {
+	c := factCloud(t)
+	if _, err := factReader(t, settings(c.URL)).SlowFacts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cost := sdrs.FactsCost()
+	if len(c.requests) != cost.Least || cost.PerGroup != 0 {
+		t.Errorf("forecast %+v, asked %q", cost, c.requests)
+	}
+	for _, r := range c.requests {
+		if !strings.Contains(r, "limit="+strconv.Itoa(cost.Page)) && !strings.Contains(r, "quotas") {
+			t.Errorf("forecast pages of %d, asked %s", cost.Page, r)
+		}
+	}
+}
