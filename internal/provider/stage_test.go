@@ -259,4 +259,3 @@ func (s *stage) truth(status string, at replication.Location, replicating bool) 
 		s.Errorf("the group is %s at %s, replicating %v; want %s at %s, %v", g.Status, g.Active, g.Replicating, status, at, replicating)
 	}
 }
-

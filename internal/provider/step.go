@@ -23,11 +23,13 @@ func Moved(g replication.Group, to replication.Location) bool {
 	return !moving && !to.IsZero() && g.Active == to
 }
 
-// FailoverStep is the step of a failover, the same at all providers: it is done
+// FailoverStep is the step of a failover, the same at all providers: ready are
+// the provider's preconditions, to which the plan's direction comes. It is done
 // when production has moved, and not when the group says that it failed on the
 // way.
 func FailoverStep(call string, g replication.Group, p replication.Plan, ready []replication.Condition) replication.Step {
-	s := replication.Step{Action: replication.Failover, Call: call, Ready: ready, Done: Moved(g, p.To) && !g.FailoverFailed}
+	s := replication.Step{Action: replication.Failover, Call: call, Done: Moved(g, p.To) && !g.FailoverFailed}
+	s.Ready = append(append(s.Ready, ready...), AtFrom(g, p))
 	if g.FailoverFailed {
 		s.Failed = "the provider shows " + g.RawStatus
 	}

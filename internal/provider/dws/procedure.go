@@ -12,6 +12,7 @@ const (
 	noteSwitch = "The production cluster does not serve while the roles are swapped. Nothing is lost only if it is available until then."
 	noteStart  = "While disaster recovery runs, neither cluster can be restored, scaled, upgraded, restarted or given a new password, and the standby cluster is billed."
 	noteStop   = "Until it is started again nothing is replicated: what is written to production meanwhile is lost if production is."
+	noteSwaps  = "The roles are swapped: once paused it looks like what a failover leaves, and drwatch will not start it again. Start it in the vendor's console then."
 )
 
 // onlyRecovery is what is left after a failover.
@@ -39,6 +40,9 @@ func Procedure(a replication.Action, g replication.Group, inc replication.Incide
 		s.Failed = provider.FailedWith(g.RawStatus, "start_failed")
 	case replication.Stop:
 		s.Call, notes = callPause, []string{noteStop}
+		if rolesSwapped(g) {
+			notes = append(notes, noteSwaps)
+		}
 		s.Ready = []replication.Condition{provider.StatusAllows(a, g.RawStatus, "running", "stop_failed")}
 		s.Done = g.RawStatus == "stopped"
 		s.Failed = provider.FailedWith(g.RawStatus, "stop_failed")
@@ -66,9 +70,13 @@ func healthy(g replication.Group) replication.Condition {
 // A recovery that was switched over and then paused looks the same, and is
 // refused too.
 func notFailedOver(g replication.Group) replication.Condition {
-	c := replication.Condition{Name: "not_failed_over", Value: "the roles are as they were created, or it replicates", Threshold: "not what a failover leaves", OK: g.State != replication.FailedOver}
+	c := replication.Condition{Name: "not_failed_over", Value: "the roles are as they were created", Threshold: "not what a failover leaves", OK: !rolesSwapped(g)}
 	if !c.OK {
 		c.Value = g.RawStatus + " with swapped roles: " + onlyRecovery
 	}
 	return c
+}
+
+func rolesSwapped(g replication.Group) bool {
+	return g.State == replication.FailedOver || !g.Target.IsZero() && g.Active == g.Target
 }

@@ -52,7 +52,7 @@ func Procedure(a replication.Action, g replication.Group, inc replication.Incide
 // failover is a person's: in either direction, where a rule's is only ever away
 // from where production was at the creation.
 func failover(g replication.Group, p replication.Plan, statuses []string) replication.Step {
-	ready := append([]replication.Condition{provider.StatusAllows(replication.Failover, g.RawStatus, statuses...), provider.AtFrom(g, p)},
+	ready := append([]replication.Condition{provider.StatusAllows(replication.Failover, g.RawStatus, statuses...)},
 		provider.Pick(g.Ready, "first_full_sync", "pairs_synced")...)
 	return provider.FailoverStep(failoverGroup, g, p, ready)
 }
