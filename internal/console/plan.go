@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/replication"
@@ -41,9 +42,26 @@ func Plan(w io.Writer, p api.Plan) error {
 		fmt.Fprintln(w, "\nnotes")
 	}
 	for _, n := range p.Notes {
-		fmt.Fprintln(w, "  ! "+n)
+		fmt.Fprintln(w, "  ! "+strings.Join(wrap(n, 96), "\n    "))
 	}
 	return nil
+}
+
+// wrap breaks a sentence into lines of at most width characters, between words.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
 }
 
 func production(p api.Plan) string {

@@ -54,7 +54,7 @@ func plan() api.Plan {
 			{Action: replication.Reprotect, Call: "ReprotectDiskReplicaGroup", Ready: []replication.Condition{{Name: "status", Value: "normal", Threshold: "failovered"}}},
 			{Action: replication.Start, Call: "StartDiskReplicaGroup"},
 		},
-		Notes: []string{"Stop what writes to the production disks before you go on."},
+		Notes: []string{"Stop what writes.", "EBS has no planned failover: drwatch waits until the recover point is newer than your asking, and fails over then; what is written later is lost."},
 	}
 }
 
