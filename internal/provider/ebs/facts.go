@@ -74,7 +74,7 @@ func (r *Reader) groupIDs(ctx context.Context) (ids []string, err error) {
 func (r *Reader) expiries(ctx context.Context) ([]provider.Expiry, error) {
 	found, seen := []provider.Expiry{}, map[string]bool{}
 	err := r.pages(ctx, describePairs, "ReplicaPairs", r.view(nil), func(raw json.RawMessage, _ moment) {
-		if e, ok := parseExpiry(raw, r.c.s.Meter); ok && !seen[e.Pair] {
+		if e, ok := parseExpiry(raw); ok && !seen[e.Pair] {
 			seen[e.Pair] = true
 			found = append(found, e)
 		}
@@ -86,20 +86,15 @@ func (r *Reader) expiries(ctx context.Context) ([]provider.Expiry, error) {
 }
 
 // parseExpiry reads one item of ReplicaPairs; ok is false for a pair that is
-// not prepaid, in no group, or does not tell when it expires. Only what List
-// does not read is counted.
-func parseExpiry(raw json.RawMessage, meter provider.Meter) (e provider.Expiry, ok bool) {
+// not prepaid, in no group, or does not tell when it expires. What cannot be read
+// is List's to count.
+func parseExpiry(raw json.RawMessage) (e provider.Expiry, ok bool) {
 	it, ok := decodeItem(raw, func(string) {})
 	e.Pair, e.GroupID = it.text("ReplicaPairId"), it.text("ReplicaGroupId")
 	if !ok || provider.ValidID(e.Pair) != nil || provider.ValidID(e.GroupID) != nil {
 		return e, false
 	}
-	it.bad = meter.DecodeError
-	if it.text("ChargeType") != "PREPAY" {
-		return e, false
-	}
-	seconds, _ := it.number("ExpiredTime")
-	e.At = provider.Times{Meter: meter}.Unix("ExpiredTime", seconds)
+	e.At = expiryOf(it)
 	return e, !e.At.IsZero()
 }
 
@@ -132,7 +127,13 @@ func (r *Reader) drills(ctx context.Context, groups []string) ([]provider.GroupC
 func (r *Reader) groupDrills(ctx context.Context, group string) ([]provider.GroupCount, error) {
 	byStatus, seen := map[string]int{}, map[string]bool{}
 	err := r.pages(ctx, describeDrills, "Drills", map[string]string{"GroupId": group}, func(raw json.RawMessage, _ moment) {
-		if id, status, ok := parseDrill(raw, r.c.s.Meter.DecodeError); ok && !seen[id] {
+		id, status, ok := parseDrill(raw, r.c.s.Meter.DecodeError)
+		it, _ := decodeItem(raw, func(string) {})
+		if of := it.text("GroupId"); ok && of != "" && of != group { // a region that does not know the filter lists all
+			r.c.s.Meter.DecodeError("GroupId")
+			return
+		}
+		if ok && !seen[id] {
 			seen[id] = true
 			byStatus[status]++
 		}

@@ -119,12 +119,12 @@ func TestSlowFactsAreReadTolerantly(t *testing.T) {
 		counted     map[string]int
 		drills      []provider.GroupCount
 	}{
-		"an expiry of another kind":   {pair: bad(`"PREPAY"`, `"next year"`), counted: map[string]int{"ExpiredTime": 1}},
-		"an expiry in milliseconds":   {pair: bad(`"PREPAY"`, `1769911200000`), counted: map[string]int{"ExpiredTime": 1}},
-		"an expiry that is an object": {pair: bad(`"PREPAY"`, `{}`), counted: map[string]int{"ExpiredTime": 1}},
+		"an expiry of another kind":   {pair: bad(`"PREPAY"`, `"next year"`)},
+		"an expiry in milliseconds":   {pair: bad(`"PREPAY"`, `1769911200000`)},
+		"an expiry that is an object": {pair: bad(`"PREPAY"`, `{}`)},
 		"no expiry":                   {pair: bad(`"PREPAY"`, `null`)},
 		"an expiry of zero":           {pair: bad(`"PREPAY"`, `0`)},
-		"a charge that is a number":   {pair: bad(`1`, `1769911200`), counted: map[string]int{"ChargeType": 1}},
+		"a charge that is a number":   {pair: bad(`1`, `1769911200`)},
 		"a pair that is none":         {pair: `"pair-2"`},
 		"a pair with an odd id":       {pair: `{"ReplicaPairId":"a/b","ReplicaGroupId":"pg-1","ChargeType":"PREPAY","ExpiredTime":1769911200}`},
 		"a drill that is none":        {drill: `7`, counted: map[string]int{"Drills": 1}},
@@ -290,5 +290,26 @@ func TestDrillsEndWithTheContext(t *testing.T) {
 	}
 	if n := len(c.asked("DescribeReplicaGroupDrills")); n != 2 {
 		t.Errorf("%d calls, want 2: none after the end", n)
+	}
+}
+
+// A region that does not know the filter lists the drills of all groups.
+func TestDrillsOfOtherGroupsAreNotCounted(t *testing.T) {
+	c := newCloud(t, map[string]http.HandlerFunc{
+		"DescribeDiskReplicaGroups": body(200, `{"ReplicaGroups":[{"ReplicaGroupId":"pg-1"},{"ReplicaGroupId":"pg-2"}]}`),
+		"DescribeDiskReplicaPairs":  body(200, `{"ReplicaPairs":[]}`),
+		"DescribeReplicaGroupDrills": body(200, `{"Drills":[{"DrillId":"d1","GroupId":"pg-1","Status":"executed"},
+			{"DrillId":"d2","GroupId":"pg-2","Status":"executed"},{"DrillId":"d3","GroupId":"pg-2","Status":"executed"}]}`),
+	})
+	m := &meter{}
+	s := c.settings()
+	s.Meter = m
+	facts, err := newReader(t, s).(provider.FactReader).SlowFacts(t.Context())
+	want := []provider.GroupCount{{GroupID: "pg-1", Kind: "executed", Count: 1}, {GroupID: "pg-2", Kind: "executed", Count: 2}}
+	if diff := cmp.Diff(want, facts.Drills); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if m.counts["GroupId"] != 3 {
+		t.Errorf("counted %v", m.counts)
 	}
 }
