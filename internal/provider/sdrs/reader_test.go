@@ -198,6 +198,28 @@ func TestDeletedServerOrNoPairsIsNotReady(t *testing.T) {
 	}
 }
 
+// A server that cannot be read may be the one that was deleted.
+func TestAServerThatCannotBeRead(t *testing.T) {
+	for name, tt := range map[string]struct {
+		counted any
+		ready   bool
+	}{
+		"of this group":       {3, false},
+		"of some group":       {nil, false},
+		"not of this group":   {2, true},
+		"of nobody knows how": {"many", false},
+	} {
+		c := newCloud(t)
+		list := items(t, "instances.json", "protected_instances")
+		c.set(base+"/protected-instances", text(t, object{"protected_instances": append(list, object{"id": "inst-3", "status": []int{1}, "server_group_id": groupID})}))
+		c.setGroup(t, object{"protected_instance_num": tt.counted})
+		g, err := reader(t, c).Read(t.Context(), groupID)
+		if err != nil || g.FailoverReady() != tt.ready {
+			t.Errorf("%s: ready %v, %v, want %t", name, g.Ready, err, tt.ready)
+		}
+	}
+}
+
 func TestProgress(t *testing.T) {
 	c := newCloud(t)
 	c.setGroup(t, object{"status": "failing-over", "progress": 40})
