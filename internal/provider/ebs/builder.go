@@ -34,8 +34,8 @@ func (b *builder) addGroup(raw json.RawMessage, at moment) {
 	}
 }
 
-func (b *builder) addPair(raw json.RawMessage, _ moment) {
-	if p, ok := parsePair(raw, b.count); ok && !b.seen[p.id] {
+func (b *builder) addPair(raw json.RawMessage, at moment) {
+	if p, ok := parsePair(raw, at, b.count); ok && !b.seen[p.id] {
 		b.seen[p.id] = true
 		b.pairs[p.group] = append(b.pairs[p.group], p)
 	}

@@ -34,7 +34,7 @@ func DecodeFacts(pairs, drills []byte) (expiries []provider.Expiry, statuses []s
 		return nil, nil, false
 	}
 	for _, raw := range items {
-		if e, ok := parseExpiry(raw, provider.NopMeter{}); ok {
+		if e, ok := parseExpiry(raw); ok {
 			expiries = append(expiries, e)
 		}
 	}

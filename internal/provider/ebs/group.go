@@ -20,11 +20,12 @@ type pair struct {
 	status    string
 	message   string // StatusMessage: why it does not replicate
 	synced    bool   // a first full copy is not known to be missing
+	expired   bool   // prepaid and not renewed: it replicates no longer
 }
 
 // parsePair reads one item of ReplicaPairs; ok is false when it does not say
-// which pair of which group it is.
-func parsePair(raw json.RawMessage, bad func(string)) (p pair, ok bool) {
+// which pair of which group it is. at is when the answer came.
+func parsePair(raw json.RawMessage, at moment, bad func(string)) (p pair, ok bool) {
 	it, ok := decodeItem(raw, bad)
 	if !ok {
 		bad("ReplicaPairs")
@@ -45,7 +46,20 @@ func parsePair(raw json.RawMessage, bad func(string)) (p pair, ok bool) {
 	}
 	recovered, told := it.number("LastRecoverPoint")
 	p.synced = pairUsable(p.status) && (!told || recovered > 0)
+	if end := expiryOf(it); !end.IsZero() {
+		p.expired = !at.there.IsZero() && !at.there.Before(end) || at.there.IsZero() && !at.here.Before(end)
+	}
 	return p, true
+}
+
+// expiryOf is when a prepaid pair stops replicating unless it is renewed; zero
+// for any other pair, and when it is not told.
+func expiryOf(it item) time.Time {
+	if it.text("ChargeType") != "PREPAY" {
+		return time.Time{}
+	}
+	seconds, _ := it.number("ExpiredTime")
+	return provider.Times{Meter: counting{provider.NopMeter{}, it.bad}}.Unix("ExpiredTime", seconds)
 }
 
 // parseGroup reads one item of ReplicaGroups, without its pairs; ok is false
@@ -157,7 +171,7 @@ func (g group) active(s side) replication.Location {
 
 // finish adds what the pairs tell, and the preconditions.
 func (g group) finish(pairs []pair) replication.Group {
-	synced := 0
+	synced, expired := 0, 0
 	var faults []string
 	if len(pairs) > 0 {
 		g.Pairs = map[string]int{}
@@ -167,20 +181,23 @@ func (g group) finish(pairs []pair) replication.Group {
 		if p.synced {
 			synced++
 		}
+		if p.expired {
+			expired++
+		}
 		if p.message != "" && !slices.Contains(faults, p.message) {
 			faults = append(faults, p.message)
 		}
 	}
 	slices.Sort(faults)
 	g.Fault = short(strings.Join(faults, ", "))
-	g.Ready = g.conditions(len(pairs), synced)
+	g.Ready = g.conditions(len(pairs), synced, expired)
 	return g.Group
 }
 
 // conditions are the provider's preconditions of a failover, as its API page
 // gives them, made stricter where the provider would accept a repeated one. How
 // old the copy may be is the rule's to say.
-func (g group) conditions(pairs, synced int) []replication.Condition {
+func (g group) conditions(pairs, synced, expired int) []replication.Condition {
 	lastSync := "never"
 	if !g.LastSync.IsZero() {
 		lastSync = g.LastSync.Format(time.RFC3339)
@@ -203,6 +220,10 @@ func (g group) conditions(pairs, synced int) []replication.Condition {
 		{
 			Name: "pairs_synced", Value: fmt.Sprintf("%d of %d", synced, want), Threshold: "all, at least one",
 			OK: synced > 0 && int64(synced) == want,
+		},
+		{
+			Name: "pairs_not_expired", Value: fmt.Sprintf("%d of %d expired", expired, want), Threshold: "none: renew them",
+			OK: expired == 0,
 		},
 	}
 }
