@@ -131,3 +131,15 @@ func TestActOnTheWire(t *testing.T) {
 		t.Errorf("Content-Type %q", ct)
 	}
 }
+
+func TestActByAnotherMethod(t *testing.T) {
+	c := newCloud(t, says(200, `{"job_id":"j-1"}`))
+	a := action()
+	a.Method, a.Body = http.MethodDelete, ""
+	if r := client(t, settings(c.URL)).Act(t.Context(), a, nil); r.Outcome != replication.Accepted {
+		t.Fatalf("%+v", r)
+	}
+	if got := c.requests()[0]; got.method != http.MethodDelete || got.body != "" {
+		t.Errorf("sent %s %q", got.method, got.body)
+	}
+}

@@ -214,14 +214,18 @@ func TestDrills(t *testing.T) {
 		{"one", []any{item(nil)}, []replication.Drill{{ID: drillID, Name: "drwatch-1", Status: "available", State: replication.DrillReady}}},
 		{"of another group", []any{item(object{"server_group_id": "other"})}, []replication.Drill{}},
 		{
-			"every state", []any{
+			"every state",
+			[]any{
 				item(object{"id": "a", "status": "creating"}), item(object{"id": "b", "status": "deleting"}), item(object{"id": "c", "status": "error"}),
 				item(object{"id": "d", "status": "error-deleting"}), item(object{"id": "e", "status": "resting"}), item(object{"id": "f", "status": nil, "name": nil}),
 			},
 			[]replication.Drill{
-				{ID: "a", Name: "drwatch-1", Status: "creating", State: replication.DrillStarting}, {ID: "b", Name: "drwatch-1", Status: "deleting", State: replication.DrillClearing},
-				{ID: "c", Name: "drwatch-1", Status: "error", State: replication.DrillFailed}, {ID: "d", Name: "drwatch-1", Status: "error-deleting", State: replication.DrillFailed},
-				{ID: "e", Name: "drwatch-1", Status: "resting", State: replication.DrillUnknown}, {ID: "f", State: replication.DrillUnknown},
+				{ID: "a", Name: "drwatch-1", Status: "creating", State: replication.DrillStarting},
+				{ID: "b", Name: "drwatch-1", Status: "deleting", State: replication.DrillClearing},
+				{ID: "c", Name: "drwatch-1", Status: "error", State: replication.DrillFailed},
+				{ID: "d", Name: "drwatch-1", Status: "error-deleting", State: replication.DrillFailed},
+				{ID: "e", Name: "drwatch-1", Status: "resting", State: replication.DrillUnknown},
+				{ID: "f", State: replication.DrillUnknown},
 			},
 		},
 		{"no object", []any{item(nil), "drill"}, nil},
