@@ -35,6 +35,7 @@ type App struct {
 	history    *series.Store
 	collector  *collector.Collector
 	evaluator  *policy.Evaluator
+	rules      *evaluating // what the controller asks
 	store      *quorum.Store
 	controller *failover.Controller
 	metrics    *metrics
@@ -142,6 +143,7 @@ func (a *App) build(l *loaded) error {
 	}
 	a.onClose("coordination store", func(context.Context) error { return a.store.Close() })
 
+	a.rules = a.newEvaluating()
 	a.controller = failover.New(a.controllerOptions(c.Observer.Name, c.Observer.Site))
 	a.onClose("steps in flight", a.controller.Close)
 
@@ -152,7 +154,7 @@ func (a *App) controllerOptions(observer, site string) failover.Options {
 	c := a.current.Load().config
 	o := failover.Options{
 		Observer: observer, Site: site, Store: a.store, Session: a.store, Upkeep: a.store,
-		Rules:  a.newEvaluating(),
+		Rules:  a.rules,
 		Reader: reading{a.collector}, Drills: reading{a.collector}, Handbook: handbook{},
 		ActionTimeout: sending{clouds: a.clouds.Load}.actionTimeout,
 		CanAct:        sending{clouds: a.clouds.Load}.canAct, AcceptSingle: c.Coordination.AcceptSingleObserver != "", LeaseTTL: c.Coordination.LeaseTTL,

@@ -79,7 +79,7 @@ func (a *App) render() {
 	p.accounts = versions
 	if decided := a.controller.State().At; moved || decided != p.decided {
 		p.decided = decided
-		a.put(decisionsSet, slices.Values(a.groupSamples()))
+		a.put(decisionsSet, a.groupSamples())
 	}
 	p.Keep(sets...)
 }

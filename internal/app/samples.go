@@ -1,6 +1,7 @@
 package app
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -33,7 +34,7 @@ func definitions() []collector.Metric {
 
 // samples are the values of the definitions now.
 func (a *App) samples() []collector.Sample {
-	return append(a.observerSamples(), a.groupSamples()...)
+	return slices.AppendSeq(a.observerSamples(), a.groupSamples())
 }
 
 // observerSamples are those that say nothing of a group: few, and always of this
@@ -55,19 +56,32 @@ func (a *App) observerSamples() []collector.Sample {
 	return out
 }
 
-// groupSamples are those of groups: what rules and the store say of each.
-func (a *App) groupSamples() []collector.Sample {
-	s := a.controller.State()
-	var out samples
-	out.rules(s)
-	for _, g := range a.collector.Snapshot().Groups {
-		rec := s.Cluster.Groups[g.Key]
-		out.add("drwatch_group_latched", boolean(rec.Latch != nil), g.Account, g.Key.ID)
-		if rec.LastAction != nil {
-			out.add("drwatch_last_failover_timestamp_seconds", unix(rec.LastAction.At), g.Account, g.Key.ID)
+// groupSamples are those of groups: what rules and the store say of each, always
+// in the same order, so that what has not changed is found rendered. There are
+// tens of thousands in a round, so they are not collected.
+func (a *App) groupSamples() iter.Seq[collector.Sample] {
+	return func(yield func(collector.Sample) bool) {
+		s := a.controller.State()
+		var ofRules samples
+		ofRules.rules(s)
+		for _, sample := range ofRules {
+			if !yield(sample) {
+				return
+			}
+		}
+		for _, g := range a.rules.list(a.collector.Snapshot()).groups {
+			rec, id := s.Cluster.Groups[g.Key], []string{g.Account, g.Key.ID}
+			if !yield(collector.Sample{Metric: "drwatch_group_latched", Labels: id, Value: boolean(rec.Latch != nil)}) {
+				return
+			}
+			if rec.LastAction == nil {
+				continue
+			}
+			if !yield(collector.Sample{Metric: "drwatch_last_failover_timestamp_seconds", Labels: id, Value: unix(rec.LastAction.At)}) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 type samples []collector.Sample
