@@ -107,7 +107,7 @@ var definitions = []Metric{
 	},
 	{
 		Name: "drwatch_account_facts_last_success_timestamp_seconds", Labels: []string{"account", "fact"}, Unit: "seconds",
-		Help: "When this part of what changes slowly was last read: its age.",
+		Help: "When this part of what changes slowly was last read in full: its age.",
 	},
 
 	{

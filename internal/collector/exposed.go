@@ -20,7 +20,6 @@ import (
 // differ. Versions are compared with ==.
 type Version struct {
 	polled, facts time.Time
-	parts         int
 	generation    uint64
 }
 
@@ -30,13 +29,7 @@ func (s *Snapshot) GroupsVersion() uint64 { return s.merges }
 
 // Version is that of what GroupSamples gives of the account.
 func (s *Snapshot) Version(a Account) Version {
-	v := Version{polled: a.LastSuccess, parts: len(a.Facts.Read), generation: s.generation}
-	for _, at := range a.Facts.Read {
-		if at.After(v.facts) {
-			v.facts = at
-		}
-	}
-	return v
+	return Version{polled: a.LastSuccess, facts: a.Facts.At, generation: s.generation}
 }
 
 // GroupSamples is every sample of the groups that the account holds and of its

@@ -12,7 +12,9 @@ import (
 // Facts is what changes slowly of one account, as it was last read.
 type Facts struct {
 	provider.SlowFacts
-	// Read is when each part that is told was last read, by its name.
+	// At is when they were last asked for; zero before the first time.
+	At time.Time
+	// Read is when each part that is told was last read in full, by its name.
 	Read map[string]time.Time
 	// Error is that of the last reading; "" when it was complete, and before the
 	// first.
@@ -106,7 +108,7 @@ func (c *Collector) askFacts(ctx context.Context, a *account, timeout, every tim
 
 // after is the facts once got was read with err.
 func (f Facts) after(got provider.SlowFacts, err error, now time.Time) Facts {
-	next := Facts{SlowFacts: f.SlowFacts, Read: map[string]time.Time{}}
+	next := Facts{SlowFacts: f.SlowFacts, At: now, Read: map[string]time.Time{}}
 	maps.Copy(next.Read, f.Read)
 	if err != nil {
 		next.Error = oneLine(err.Error())
@@ -126,7 +128,11 @@ func (f Facts) after(got provider.SlowFacts, err error, now time.Time) Facts {
 	if part(expiryFacts, got.Expiries != nil) {
 		next.Expiries = got.Expiries
 	}
-	if part(drillFacts, got.Drills != nil) {
+	switch read, unread := ofGroups(got.Drills); {
+	case unread && read: // those of some groups; the age stays that of all of them
+		next.Drills = got.Drills
+	case unread:
+	case part(drillFacts, got.Drills != nil):
 		next.Drills = got.Drills
 	}
 	if part(failureFacts, got.FailedJobs != nil) {
@@ -136,6 +142,15 @@ func (f Facts) after(got provider.SlowFacts, err error, now time.Time) Facts {
 		next.Breaches = got.Breaches
 	}
 	return next
+}
+
+// ofGroups tells whether there are drills of any group, and whether those of some
+// groups could not be read: an entry of no group says so.
+func ofGroups(drills []provider.GroupCount) (read, unread bool) {
+	for _, d := range drills {
+		read, unread = read || d.GroupID != "", unread || d.GroupID == ""
+	}
+	return read, unread
 }
 
 // each tells each thing once: two samples of one series would take the whole of

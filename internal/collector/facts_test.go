@@ -82,6 +82,56 @@ func shown(h *house, metric string, labels ...string) (float64, bool) {
 	return 0, false
 }
 
+// TestDrillsThatAreNotAllRead keep the age of the last time that they were: what
+// was read of some groups is shown, and when nothing was, what was known.
+func TestDrillsThatAreNotAllRead(t *testing.T) {
+	virtual(t, func(t *testing.T, h *house) {
+		unread := provider.GroupCount{Kind: "not_read", Count: 7}
+		some := append(drills(5).Drills, unread)
+		k := knower(plainGroup("g1"))
+		k.facts.Drills = some
+		h.run(t, only(account("hw", k)))
+		age := func() (time.Time, bool) {
+			v, told := shown(h, "drwatch_account_facts_last_success_timestamp_seconds", "hw", "drills")
+			return time.UnixMilli(int64(v * 1000)), told
+		}
+		want := func(what string, count float64, read time.Time) {
+			t.Helper()
+			v, _ := shown(h, "drwatch_drills", "hw", "g1", "available")
+			if at, told := age(); v != count || told == read.IsZero() || told && !at.Equal(read) {
+				t.Errorf("%s: %v drills read at %s, %t; want %v, %s", what, v, at, told, count, read)
+			}
+			if _, told := shown(h, "drwatch_drills", "hw", "", "not_read"); told {
+				t.Errorf("%s: groups are counted as drills", what)
+			}
+			if at, told := shown(h, "drwatch_account_facts_last_success_timestamp_seconds", "hw", "quotas"); !told || time.Since(time.UnixMilli(int64(at*1000))) > 6*time.Minute {
+				t.Errorf("%s: the quotas are as old", what)
+			}
+		}
+		after(30 * time.Second)
+		want("never read in full", 5, time.Time{})
+		k.set(func(k *knowing) { k.facts = drills(2) })
+		after(6 * time.Minute)
+		read, _ := age()
+		want("read in full", 2, read)
+		version := h.Snapshot().Version(state(t, h, "hw"))
+		k.set(func(k *knowing) { k.facts.Drills = []provider.GroupCount{unread} })
+		after(6 * time.Minute)
+		want("nothing could be read", 2, read)
+		k.set(func(k *knowing) { k.facts.Drills = some })
+		after(6 * time.Minute)
+		want("some could be read", 5, read)
+		if h.Snapshot().Version(state(t, h, "hw")) == version {
+			t.Error("other drills under the same version")
+		}
+		k.set(func(k *knowing) { k.facts = drills(3) })
+		after(6 * time.Minute)
+		if at, _ := age(); !at.After(read) {
+			t.Error("read in full again, and as old as before")
+		}
+	})
+}
+
 func TestFactsAreAskedMoreRarelyThanGroups(t *testing.T) {
 	virtual(t, func(t *testing.T, h *house) {
 		k := knower(plainGroup("g1"))

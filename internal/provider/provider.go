@@ -49,7 +49,7 @@ type SlowFacts struct {
 	Quotas   []Quota
 	Expiries []Expiry
 	// Drills counts drills by group and the provider's status. An entry of no group
-	// counts no drills.
+	// counts no drills, but groups whose drills could not be read.
 	Drills     []GroupCount
 	FailedJobs []GroupCount // failed jobs that the provider still lists, by group and kind
 	// Breaches is how many pairs the provider's own statistics count as over their
