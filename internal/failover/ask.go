@@ -213,6 +213,13 @@ func (c *Controller) claimAsked(ctx context.Context, cluster replication.Cluster
 		default:
 		}
 		inc, err := c.claimOne(ctx, a, cluster)
+		if errors.Is(err, replication.ErrConflict) { // judged again in the next round, on what it is then
+			c.mu.Lock()
+			c.asked = append(c.asked, a)
+			c.mu.Unlock()
+			c.nudge()
+			continue
+		}
 		a.reply <- claimed{incident: inc, err: err}
 	}
 }
@@ -235,9 +242,6 @@ func (c *Controller) claimOne(ctx context.Context, a asked, cluster replication.
 			Data: map[string]any{"revision": cluster.Revision, "guards": inc.Guards, "who": a.ask.Person.Who, "from": a.ask.Person.From, "reason": a.ask.Person.Reason},
 		},
 	})
-	if errors.Is(err, replication.ErrConflict) {
-		return replication.Incident{}, fmt.Errorf("%w: somebody else was faster: %w", ErrNotNow, err)
-	}
 	if err != nil {
 		return replication.Incident{}, fmt.Errorf("claiming %s: %w", g.Key, err)
 	}

@@ -234,6 +234,39 @@ func TestWhatIsInAPersonsWay(t *testing.T) {
 	}
 }
 
+// TestAClaimThatMeetsAConflictIsJudgedAgain: the record of a group changes for
+// many reasons; only what it then says can be in a person's way.
+func TestAClaimThatMeetsAConflictIsJudgedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*world)
+		calls  int
+	}{
+		"the clusters are taken down": {func(*world) {}, 1},
+		"somebody freezes":            {func(w *world) { _ = w.store.Freeze(context.Background(), "x", "stop") }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, d := office(t, replication.AliyunEBS)
+				c, stop := w.observe(w.store, nil)
+				wait(5 * time.Second)
+				w.store.BeforeNext("claim", func() {
+					rec := w.record()
+					if err := w.store.PutGroup(context.Background(), w.cloud.group.Key, rec); err != nil {
+						t.Error(err)
+					}
+					tc.change(w)
+				})
+				_, _, err := c.Act(context.Background(), asking(replication.Failover))
+				wait(time.Minute)
+				stop()
+				if (err == nil) != (tc.calls == 1) || len(d.calls()) != tc.calls {
+					t.Errorf("%v, calls %v; want %d", err, d.calls(), tc.calls)
+				}
+			})
+		})
+	}
+}
+
 func TestNothingIsBegunWithoutTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, d := office(t, replication.AliyunEBS)

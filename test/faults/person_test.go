@@ -65,16 +65,18 @@ func TestAPersonsWork(t *testing.T) {
 				if drill != "" {
 					sent = slices.Repeat([]replication.Action{want.action}, c.Calls(l.provider, drill)-drills)
 				}
-				g := d.group(t, l)
 				if inc.Phase != replication.Succeeded || fmt.Sprint(sent) != fmt.Sprint(want.sent) || inc.Person == nil || inc.Person.Who != "sre" {
 					t.Fatalf("%d. %s: %s (%s), the cloud was sent %v; want %v by sre", i+1, want.action, inc.Phase, inc.HeldBy+inc.Error, sent, want.sent)
 				}
 				if inc.Plan.To != place && want.action.Moves() {
 					t.Errorf("%d. %s: production at %s, want %s", i+1, want.action, inc.Plan.To, place)
 				}
-				if (g.Latched != "") != want.ack {
-					t.Fatalf("%d. %s: latched %q", i+1, want.action, g.Latched)
-				}
+				eventually(t, 10*time.Second, fmt.Sprintf("%d. %s: latched is %v", i+1, want.action, want.ack), func() string {
+					if g := d.group(t, l); (g.Latched != "") != want.ack {
+						return fmt.Sprintf("%q", g.Latched)
+					}
+					return ""
+				})
 				if want.ack {
 					if err := d.api.Answer(context.Background(), "ack", inc.ID, api.Reason{Who: "sre", Reason: "looked at it"}); err != nil {
 						t.Fatal(err)
