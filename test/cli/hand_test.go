@@ -32,7 +32,7 @@ func TestByHand(t *testing.T) {
 		{[]string{"switchover", "db-orders"}, 0, "\nsucceeded: switchover of db-orders, production is at cn-north-4/cn-north-4b\n"},
 		{[]string{"reprotect", "db-orders"}, 1, "not possible now, nothing was done:\n  status_allows_reprotect: protected"},
 		{[]string{"reprotect", "warehouse-sales"}, 1, "drwatch never makes that call"},
-		{[]string{"drill", "start", "disks-queue"}, 0, "billed until the drill is cleared"},
+		{[]string{"drill", "start", "disks-queue"}, 0, "The disks are billed until"},
 		{[]string{"drill", "clear", "disks-queue"}, 0, "\nsucceeded: clearing of a drill of disks-queue\n"},
 		{[]string{"drill", "clear", "disks-queue"}, 1, "not possible now"},
 		{[]string{"failover", "no-such-group"}, 1, "not found"},
