@@ -1,6 +1,7 @@
 package cloudsim
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type EBSGroup struct {
 	SyncEvery     time.Duration // how often it really replicates; default RPO
 	Lag           time.Duration // since the last recover point, at the start
 	NeverSynced   bool          // no recover point yet
+	Attached      bool          // the disks at the old production side are attached after a failover
 	Tags          map[string]string
 	ResourceGroup string
 	// Charges of the pairs, in their order; a pair beyond it is pay as you go.
@@ -37,6 +39,7 @@ type EBSCharge struct {
 }
 
 type ebsExtra struct {
+	attached bool
 	// reversed: replication goes from target to source. Unlike atTarget it
 	// changes with the reprotection, not with the failover.
 	reversed   bool
@@ -91,11 +94,27 @@ func (c *Cloud) AddEBS(s EBSGroup) (string, error) {
 	if s.NeverSynced {
 		g.clock.last = time.Time{}
 	}
-	g.ebs = &ebsExtra{reversed: s.AtTarget && g.status != "failovered", rpo: s.RPO, tags: s.Tags, resource: or(s.ResourceGroup, "rg-default"), charges: s.Charges}
+	g.ebs = &ebsExtra{attached: s.Attached, reversed: s.AtTarget && g.status != "failovered", rpo: s.RPO, tags: s.Tags, resource: or(s.ResourceGroup, "rg-default"), charges: s.Charges}
 	c.put(g, now,
 		shelfKey{g.provider, g.source.Region, siteProduction},
 		shelfKey{g.provider, g.target.Region, siteBackup})
 	return g.id, nil
+}
+
+// SetAttached tells whether the disks at the old production side of an EBS group
+// are attached to a server, which refuses its reprotection.
+func (c *Cloud) SetAttached(id string, attached bool) error {
+	c.enter()
+	defer c.mu.Unlock()
+	g, err := c.find(id)
+	if err != nil {
+		return err
+	}
+	if g.ebs == nil {
+		return fmt.Errorf("simulated clouds: group %q is of %s, only EBS knows attached disks", id, g.provider)
+	}
+	g.ebs.attached = attached
+	return nil
 }
 
 // flow is where replication goes from and to.
@@ -118,7 +137,7 @@ func ebsActions() map[string]transition {
 			via:    []string{"failovering"}, to: "failovered", failed: "failover_failed", moves: true,
 		},
 		"ReprotectDiskReplicaGroup": {
-			action: "reprotect", from: []string{"failovered", "reprotect_failed"},
+			action: "reprotect", from: []string{"failovered"},
 			via: []string{"reprotecting"}, to: "stopped", failed: "reprotect_failed",
 		},
 		"StartDiskReplicaGroup": {

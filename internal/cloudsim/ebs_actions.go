@@ -122,10 +122,12 @@ func (c *Cloud) ebsRefuses(q *request, g *group, t transition) *answer {
 	switch {
 	case len(g.pairs) == 0:
 		return refuse("OperationDenied.NoPairInGroup", "The operation is not permitted due to no pair in group.")
-	case t.action == "failover" && q.ep.Region != to.Region:
+	case (t.action == "failover" || t.action == "reprotect") && q.ep.Region != to.Region:
 		return refuse("OperationDenied.OperateNotAllowedForPrimary", "The operation is not allowed in the production site.")
 	case !slices.Contains(t.from, g.status) && !slices.Contains(t.repeat, g.status):
 		return refuse("OperationDenied.InvalidStatus", "The operation is not allowed in status "+g.status+".")
+	case t.action == "reprotect" && g.ebs.attached:
+		return refuse("OperationDenied", "The disks at the other site are attached.")
 	case t.action == "failover" && g.clock.last.IsZero() && g.clock.at(c.o.Now()).IsZero():
 		return refuse("OperationDenied.InvalidStatus", "The first full synchronization of the group is not complete.")
 	}

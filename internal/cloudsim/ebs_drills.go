@@ -89,7 +89,7 @@ func (c *Cloud) ebsStartDrill(q *request, now time.Time) answer {
 	}
 	g.ebs.drills = append(g.ebs.drills, d)
 	g.ebs.drillDisks += len(d.disks)
-	c.runDrill(g, d, q, now, func(failed bool) {
+	c.runEBSDrill(g, d, q, now, func(failed bool) {
 		d.status = "executed"
 		if failed {
 			d.status, d.message = "execute_failed", "InternalError"
@@ -117,7 +117,7 @@ func (c *Cloud) ebsClearDrill(q *request, now time.Time) answer {
 		return q.aliyunError(http.StatusForbidden, "OperationDenied.InvalidStatus", "The operation is not allowed in status "+d.status+".")
 	}
 	d.status, d.message = "clearing", ""
-	c.runDrill(g, d, q, now, func(failed bool) {
+	c.runEBSDrill(g, d, q, now, func(failed bool) {
 		if failed {
 			d.status, d.message = "clear_failed", "InternalError"
 			return
@@ -127,42 +127,11 @@ func (c *Cloud) ebsClearDrill(q *request, now time.Time) answer {
 	return ok(object{"RequestId": q.id})
 }
 
-// runDrill lets the drill's step end after the time that all operations take,
+// runEBSDrill lets the drill's step end after the time that all operations take,
 // unless a fault holds it.
-func (c *Cloud) runDrill(g *group, d *ebsDrill, q *request, now time.Time, finish func(failed bool)) {
-	d.running = &operation{
-		transition: transition{operation: q.route.operation, action: q.route.action, done: func(*group) { finish(q.fault.Fate == Fails) }},
-		began:      now, takes: c.o.Transition, fate: q.fault.Fate, by: q.id,
-	}
-	if q.fault.Fate == Stuck {
-		c.stuck[d.running] = q.fault.ID
-		return
-	}
-	c.endDrillStep(g, d, now)
-}
-
-func (c *Cloud) endDrillStep(g *group, d *ebsDrill, now time.Time) {
-	op := d.running
-	c.timeline.add(now.Add(op.takes), func(time.Time) {
-		d.running = nil
-		op.done(g)
-	})
-}
-
-// unstickDrills lets the steps end that the faults with this id held; an empty
-// id means all of them.
-func (c *Cloud) unstickDrills(g *group, faultID string, now time.Time) {
-	if g.ebs == nil {
-		return
-	}
-	for _, d := range g.ebs.drills {
-		held, is := c.stuck[d.running]
-		if !is || faultID != "" && faultID != held {
-			continue
-		}
-		delete(c.stuck, d.running)
-		c.endDrillStep(g, d, now)
-	}
+func (c *Cloud) runEBSDrill(g *group, d *ebsDrill, q *request, now time.Time, finish func(failed bool)) {
+	d.running = c.drillStep(q, now, finish)
+	c.letDrillEnd(g, &d.running, q.fault.ID, now)
 }
 
 // shortID is the part of an id that follows its kind, for what arises while

@@ -31,7 +31,7 @@ func TestEBSStateMachine(t *testing.T) {
 		{"FailoverDiskReplicaGroup", standbyEBS, "normal", "failovering", "failovered", shanghai, 1},
 		{"FailoverDiskReplicaGroup", standbyEBS, "stopping", "failovering", "failovered", shanghai, 1},
 		{"FailoverDiskReplicaGroup", standbyEBS, "failover_failed", "failovering", "failovered", shanghai, 1},
-		{"ReprotectDiskReplicaGroup", primaryEBS, "failovered", "reprotecting", "stopped", beijing, 0},
+		{"ReprotectDiskReplicaGroup", standbyEBS, "failovered", "reprotecting", "stopped", beijing, 0},
 		{"StartDiskReplicaGroup", primaryEBS, "created", "initial_syncing", "normal", beijing, 0},
 		{"StopDiskReplicaGroup", primaryEBS, "normal", "stopping", "stopped", beijing, 0},
 	} {
@@ -63,7 +63,9 @@ func TestEBSThereAndBack(t *testing.T) {
 	// Again, in the middle and afterwards: taken, and nothing happens.
 	steps(standbyEBS, "FailoverDiskReplicaGroup")
 	l.wantFailovers(id, 1)
-	steps(primaryEBS, "ReprotectDiskReplicaGroup")
+	// Both calls are made at the region that replication goes to.
+	l.want(l.ali(primaryEBS, "ReprotectDiskReplicaGroup", "ReplicaGroupId", id), 403, "OperationDenied.OperateNotAllowedForPrimary")
+	steps(standbyEBS, "ReprotectDiskReplicaGroup")
 	g = l.ebsGroup(primaryEBS, "production", id)
 	if g["Status"] != "stopped" || g["SourceRegionId"] != "cn-shanghai" || g["PrimaryRegion"] != "cn-beijing" {
 		t.Errorf("after the reprotection %v", g)
@@ -78,6 +80,24 @@ func TestEBSThereAndBack(t *testing.T) {
 	l.want(l.ali(primaryEBS, "ReprotectDiskReplicaGroup", "ReplicaGroupId", id, "ReverseReplicate", "false"), 200, "RequestId")
 	l.clock.move(10 * time.Second)
 	l.wantStatus(id, "stopped", shanghai)
+}
+
+func TestEBSReprotectsOnlyWhatCanBeOverwritten(t *testing.T) {
+	l := newLab(t, nil)
+	id := must(t)(l.cloud.AddEBS(cloudsim.EBSGroup{Source: beijing, Target: shanghai, Status: "failovered", AtTarget: true, Attached: true, Pairs: 1}))
+	l.want(l.ali(standbyEBS, "ReprotectDiskReplicaGroup", "ReplicaGroupId", id), 403, "OperationDenied")
+	if err := l.cloud.SetAttached(id, false); err != nil {
+		t.Fatal(err)
+	}
+	l.want(l.ali(standbyEBS, "ReprotectDiskReplicaGroup", "ReplicaGroupId", id), 200, "RequestId")
+	l.clock.move(10 * time.Second)
+	l.wantStatus(id, "stopped", shanghai)
+	failed := must(t)(l.cloud.AddEBS(cloudsim.EBSGroup{Source: beijing, Target: shanghai, Status: "reprotect_failed", Pairs: 1}))
+	l.want(l.ali(standbyEBS, "ReprotectDiskReplicaGroup", "ReplicaGroupId", failed), 403, "OperationDenied.InvalidStatus")
+	sdrs := must(t)(l.cloud.AddSDRS(cloudsim.SDRSGroup{Source: northA, Target: northB, Pairs: 1}))
+	if err := l.cloud.SetAttached(sdrs, true); err == nil {
+		t.Error("a group of SDRS has attached disks")
+	}
 }
 
 func TestEBSClientToken(t *testing.T) {

@@ -58,7 +58,7 @@ func evsActions() map[string]transition {
 			via: []string{"failovering"}, viaRepl: "active-stopped", to: "failovered", toRepl: "active-stopped", failed: "error_failovering", moves: true,
 		},
 		"os-reverse-replication-consistency-group": {
-			operation: "ReverseReplicationConsistencyGroup", action: "switchover", from: []string{"available", "error_reversing"}, fromRepl: []string{"active"},
+			operation: "ReverseReplicationConsistencyGroup", action: "switchover", from: []string{"available"}, fromRepl: []string{"active"},
 			via: []string{"reversing"}, viaRepl: "active", to: "available", toRepl: "active", failed: "error_reversing", moves: true,
 		},
 		"os-reprotect-replication-consistency-group": {

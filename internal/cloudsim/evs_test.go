@@ -64,6 +64,8 @@ func TestEVSRefuses(t *testing.T) {
 	l.want(l.evsAct(id, "failover"), 400, `{"badRequest":{"code":400`)
 	l.want(l.evsAct(id, "reverse"), 400, "failovered")
 	l.want(l.evsAct("none", "failover"), 404, `"itemNotFound"`)
+	broken := must(t)(l.cloud.AddEVS(cloudsim.EVSGroup{Source: parisA, Target: parisB, Status: "error_reversing", ReplicationStatus: "active", Pairs: 1}))
+	l.want(l.evsAct(broken, "reverse"), 400, "error_reversing")
 	down := must(t)(l.cloud.AddEVS(cloudsim.EVSGroup{Source: parisA, Target: parisB, Pairs: 1}))
 	if err := l.cloud.SetFaultLevel(down, "5"); err != nil {
 		t.Fatal(err)

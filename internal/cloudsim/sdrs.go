@@ -52,6 +52,7 @@ type drill struct {
 	status  string
 	created time.Time
 	server  string
+	running *operation
 }
 
 // AddSDRS adds a protection group and gives its id.

@@ -179,6 +179,39 @@ func TestSDRSDrill(t *testing.T) {
 	l.want(l.get(cloudsim.EndpointSDRS, one), 400, "SDRS.1902")
 }
 
+func TestSDRSDrillFails(t *testing.T) {
+	l := newLab(t, nil)
+	id := must(t)(l.cloud.AddSDRS(cloudsim.SDRSGroup{Source: northA, Target: northB, Pairs: 1}))
+	const all = "/v1/{p}/disaster-recovery-drills"
+	status := func() any { return l.get(cloudsim.EndpointSDRS, all).list(t, "disaster_recovery_drills")[0]["status"] }
+	addFault(t, l, cloudsim.Fault{Operation: "CreateDisasterRecoveryDrill", Count: 1, Fate: cloudsim.Fails})
+	job := l.want(l.post(cloudsim.EndpointSDRS, all, `{"disaster_recovery_drill":{"server_group_id":"`+id+`","name":"spring"}}`), 200, "job_id").doc["job_id"].(string)
+	l.clock.move(time.Minute)
+	if got := status(); got != "error" {
+		t.Errorf("a drill that failed to start is %s", got)
+	}
+	l.want(l.get(cloudsim.EndpointSDRS, "/v1/{p}/jobs/"+job), 200, `"status":"FAIL"`)
+	l.want(l.get(cloudsim.EndpointSDRS, "/v1/{p}/task-center/failure-jobs?failure_status=createFail"), 200, job)
+
+	one := all + "/" + l.get(cloudsim.EndpointSDRS, all).list(t, "disaster_recovery_drills")[0]["id"].(string)
+	addFault(t, l, cloudsim.Fault{Operation: "DeleteDisasterRecoveryDrill", Count: 1, Fate: cloudsim.Fails})
+	l.want(l.send(l.huawei(cloudsim.EndpointSDRS, "DELETE", one, "")), 200, "job_id")
+	l.clock.move(time.Minute)
+	if got := status(); got != "error-deleting" {
+		t.Errorf("a drill that could not be deleted is %s", got)
+	}
+	held := addFault(t, l, cloudsim.Fault{Operation: "DeleteDisasterRecoveryDrill", Count: 1, Fate: cloudsim.Stuck})
+	l.want(l.send(l.huawei(cloudsim.EndpointSDRS, "DELETE", one, "")), 200, "job_id")
+	l.clock.move(time.Minute)
+	if got := status(); got != "deleting" {
+		t.Errorf("a drill that is held is %s", got)
+	}
+	l.cloud.ClearFault(held)
+	l.clock.move(time.Minute)
+	l.want(l.get(cloudsim.EndpointSDRS, one), 400, "SDRS.1902")
+	l.wantStatus(id, "protected", northA)
+}
+
 func TestSDRSJobFails(t *testing.T) {
 	l := newLab(t, nil)
 	id := must(t)(l.cloud.AddSDRS(cloudsim.SDRSGroup{Source: northA, Target: northB, Pairs: 2}))

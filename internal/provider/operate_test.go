@@ -78,6 +78,20 @@ func TestSDRSDrills(t *testing.T) {
 	s.truth("protected", s.read().Source, true)
 }
 
+func TestSDRSDrillThatFailsIsSeen(t *testing.T) {
+	s := openSDRS(t, cloudsim.SDRSGroup{})
+	inc := s.ask(replication.StartDrill, "")
+	must[string](t)(s.cloud.AddFault(cloudsim.Fault{Operation: "CreateDisasterRecoveryDrill", Fate: cloudsim.Fails}))
+	if r := s.operator.Operate(t.Context(), replication.StartDrill, s.request(replication.StartDrill, inc)); r.Outcome != replication.Accepted {
+		t.Fatalf("%+v", r)
+	}
+	s.move(2 * takes)
+	if step := s.steps(replication.StartDrill, inc)[0]; step.Done || !strings.Contains(step.Failed, "billed until it is cleared") {
+		t.Errorf("%+v", step)
+	}
+	s.perform(replication.ClearDrill, s.read().DrillList[0].ID) // what failed is cleared like any other
+}
+
 // openSDRSBeside adds a second group with a drill, and gives the drill's id.
 func openSDRSBeside(s *stage) string {
 	g := s.read()
@@ -172,6 +186,20 @@ func TestEBSStepByStep(t *testing.T) {
 	s.move(takes)
 	s.perform(replication.Failover, "") // a person's, of a reversed group
 	s.truth("failovered", a, false)
+}
+
+func TestEBSDisksMustBeDetached(t *testing.T) {
+	s := openEBS(t, cloudsim.EBSGroup{Status: "failovered", AtTarget: true, Attached: true})
+	r := s.operator.Operate(t.Context(), replication.Reprotect, s.request(replication.Reprotect, s.ask(replication.Reprotect, "")))
+	if r.Outcome != replication.Rejected {
+		t.Errorf("%+v", r)
+	}
+	if err := s.cloud.SetAttached(s.key.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	s.perform(replication.Reprotect, "")
+	s.move(takes)
+	s.truth("normal", s.read().Target, true)
 }
 
 func TestEBSSwitchoverWaitsForTheRecoverPoint(t *testing.T) {
