@@ -168,6 +168,18 @@ func (c *Controller) askConditions(a Ask, g replication.Group, cluster replicati
 	return cs
 }
 
+// mayOperate: this daemon has what carries out a person's action.
+func (c *Controller) mayOperate(account string) replication.Condition {
+	cond := replication.Condition{Name: "can_act", Value: "yes", Threshold: "mode above dry_run, and credentials that may act", OK: true}
+	switch {
+	case c.o.Operators == nil:
+		cond.OK, cond.Value = false, "no: the daemon's mode is dry_run, so it has nothing that sends"
+	case !c.o.CanAct(account):
+		cond.OK, cond.Value = false, "no: account "+account+" has no action_credentials here"
+	}
+	return cond
+}
+
 // toSideUp: no observer sees the side that production would move to as down.
 func (c *Controller) toSideUp(g replication.Group, cluster replication.Cluster) replication.Condition {
 	cond := replication.Condition{Name: "target_site_not_down", Value: "nobody sees it down", Threshold: "no voter sees the target site down", OK: true}

@@ -97,12 +97,11 @@ func (c *Controller) step(inc replication.Incident, g replication.Group) (replic
 // stepConditions are asked before every call of a plan.
 func (c *Controller) stepConditions(election int64, rec replication.IncidentRecord, g replication.Group, cluster replication.Cluster) []replication.Condition {
 	leads := cluster.Leader != nil && cluster.Leader.CreateRev == election
-	can := c.o.Operators != nil && c.o.CanAct(rec.Account)
 	mine := cluster.Groups[rec.Key()].OpenIncident == rec.ID
 	there := !g.Active.IsZero() && (g.Active == rec.Plan.From || g.Active == rec.Plan.To)
 	return []replication.Condition{
 		{Name: "leader", Value: yesNo(leads), Threshold: "this observer leads", OK: leads},
-		{Name: "can_act", Value: yesNo(can), Threshold: "mode above dry_run and credentials that may act", OK: can},
+		c.mayOperate(rec.Account),
 		frozenCondition(cluster.Freeze),
 		{Name: "claim", Value: yesNo(mine), Threshold: "the group is claimed by this incident", OK: mine},
 		{Name: "direction", Value: "production at " + orUnknown(g.Active.String()), Threshold: fmt.Sprintf("%s to %s", rec.Plan.From, rec.Plan.To), OK: there},

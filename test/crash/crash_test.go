@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,6 +41,20 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// dies tells that the daemon has come to the step that it is to die at: CRASH_AT
+// is "STEP", or "STEP N" for the Nth time that it comes there.
+func dies(step string) bool {
+	at, nth, several := strings.Cut(os.Getenv("CRASH_AT"), " ")
+	if step != at {
+		return false
+	}
+	n := reached.Add(1)
+	return !several || nth == fmt.Sprint(n)
+}
+
+// reached counts how often the step was come to.
+var reached atomic.Int64
+
 // daemon runs drwatch until it is told to end, or dies at the step that
 // CRASH_AT names. A signature is taken for dead after two seconds, so that the
 // one second send that the protocol allows can be seen.
@@ -63,7 +78,7 @@ func daemon() int {
 		TrackInterval: 100 * time.Millisecond, SignatureLife: 2 * time.Second, Settle: time.Second, Margin: 500 * time.Millisecond,
 		Listening: func(a []string) { fmt.Printf("listening %s\n", a[0]) },
 		At: func(step string) {
-			if step == os.Getenv("CRASH_AT") {
+			if dies(step) {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
 			}
