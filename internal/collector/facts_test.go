@@ -114,17 +114,27 @@ func TestDrillsThatAreNotAllRead(t *testing.T) {
 		after(6 * time.Minute)
 		read, _ := age()
 		want("read in full", 2, read)
-		version := h.Snapshot().Version(state(t, h, "hw"))
 		k.set(func(k *knowing) { k.facts.Drills = []provider.GroupCount{unread} })
 		after(6 * time.Minute)
 		want("nothing could be read", 2, read)
-		k.set(func(k *knowing) { k.facts.Drills = some })
-		after(6 * time.Minute)
+		// Some could be read, and nothing else: between two polls, so that the version
+		// changes for that alone.
+		answer := make(chan struct{})
+		k.set(func(k *knowing) {
+			k.facts, k.fails, k.stuck = provider.SlowFacts{Drills: some}, errors.New("no more"), answer
+		})
+		asked := len(k.times())
+		for len(k.times()) == asked {
+			after(time.Second)
+		}
+		version := h.Snapshot().Version(state(t, h, "hw"))
+		close(answer)
+		after(time.Second)
 		want("some could be read", 5, read)
 		if h.Snapshot().Version(state(t, h, "hw")) == version {
 			t.Error("other drills under the same version")
 		}
-		k.set(func(k *knowing) { k.facts = drills(3) })
+		k.set(func(k *knowing) { k.facts, k.fails = drills(3), nil })
 		after(6 * time.Minute)
 		if at, _ := age(); !at.After(read) {
 			t.Error("read in full again, and as old as before")

@@ -1,6 +1,7 @@
 package credentials_test
 
 import (
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,6 +77,17 @@ func TestAssumedKeys(t *testing.T) {
 		}
 	}
 	d.noSecrets(temporary...)
+}
+
+// TestReloadKeepsAssumedKeys: keys that live are not asked for again.
+func TestReloadKeepsAssumedKeys(t *testing.T) {
+	c, d := assuming(t, 0)
+	d.up()
+	d.do(http.MethodPost, "/-/reload")
+	d.further(2)
+	if agency, role := given(c); agency != 1 || role != 1 {
+		t.Errorf("asked %d times for the agency and %d for the role, want once each", agency, role)
+	}
 }
 
 // TestTokenServiceFails: while the token services are down the keys that were
