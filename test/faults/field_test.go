@@ -67,7 +67,7 @@ func newField(t *testing.T, transition time.Duration, lanes ...*lane) *cloudsim.
 func newFieldWith(t *testing.T, o cloudsim.Options, lanes ...*lane) *cloudsim.Cloud {
 	t.Helper()
 	sites := []replication.Site{{Name: "az-a"}, {Name: "az-b"}}
-	var endpoints []cloudsim.Endpoint
+	endpoints := o.Endpoints // besides those of the lanes
 	for _, l := range lanes {
 		from, to := l.places()
 		sites[0].Locations = append(sites[0].Locations, from)
