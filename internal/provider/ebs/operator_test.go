@@ -117,18 +117,19 @@ func TestOperateOnTheWire(t *testing.T) {
 	}
 }
 
-// Groups between two zones have one region, whichever endpoint it is.
+// Groups between two zones have one region: what acts goes to the endpoint that
+// acts.
 func TestOperateWithinOneRegion(t *testing.T) {
-	c := newCloud(t, accepts())
-	o, err := ebs.NewOperator(c.settings(), c.settings())
+	acting, own := newCloud(t, accepts()), newCloud(t, accepts())
+	o, err := ebs.NewOperator(acting.settings(), own.settings())
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := replica(replication.Replicating, beijing)
 	g.Target = replication.Location{Region: "cn-beijing", Zone: "cn-beijing-b"}
 	for i, step := range []replication.Action{replication.Failover, replication.Stop, replication.StartDrill} {
-		if r := o.Operate(t.Context(), step, operation(g, g.Target)); r.Outcome != replication.Accepted || len(c.seen) != i+1 {
-			t.Errorf("%s: %+v after %d requests", step, r, len(c.seen))
+		if r := o.Operate(t.Context(), step, operation(g, g.Target)); r.Outcome != replication.Accepted || len(acting.seen) != i+1 || len(own.seen) != 0 {
+			t.Errorf("%s: %+v after %d requests", step, r, len(acting.seen))
 		}
 	}
 }

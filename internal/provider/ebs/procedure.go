@@ -89,7 +89,7 @@ func reprotect(g replication.Group, p replication.Plan) replication.Step {
 		Ready: []replication.Condition{
 			provider.StatusAllows(replication.Reprotect, g.RawStatus, "failovered"), at(g, p.To),
 		},
-		Done:   provider.Moved(g, p.To) && g.State != replication.FailedOver && g.State != replication.Reprotecting && g.State != replication.Errored,
+		Done:   provider.Moved(g, p.To) && g.State != replication.FailedOver && g.State != replication.Errored,
 		Failed: provider.FailedWith(g.RawStatus, "reprotect_failed"),
 	}
 }
