@@ -204,8 +204,8 @@ func traps() []trap {
 		},
 		{
 			32, "EBS", "a prepaid pair that expires stops replicating, silently",
-			"`drwatch_pair_expiry_timestamp_seconds`, and what the provider says of a pair is a fault of its group",
-			proven{ebs + " TestSlowFacts TestPairsDecideReadiness", collector + " TestMetricsGolden TestFailedFactsKeepTheLastGoodOnes"},
+			"`drwatch_pair_expiry_timestamp_seconds`; a group with an expired pair is not ready, and what the provider says of a pair is a fault of its group",
+			proven{ebs + " TestSlowFacts TestPairsDecideReadiness TestExpiredPairs", collector + " TestMetricsGolden TestFailedFactsKeepTheLastGoodOnes"},
 		},
 	}
 }
