@@ -50,6 +50,7 @@ func factsCost(p replication.Provider) provider.PollCost {
 		return sdrs.FactsCost()
 	case replication.AliyunEBS:
 		return ebs.FactsCost()
+	case replication.HuaweiEVS, replication.HuaweiDWS:
 	}
 	return provider.PollCost{}
 }
