@@ -68,7 +68,7 @@ func TestPickOfWhatIsMissing(t *testing.T) {
 }
 
 func TestStatusAllows(t *testing.T) {
-	for status, ok := range map[string]bool{"protected": true, "available": true, "protecte": false, "": false} {
+	for status, ok := range map[string]bool{"protected": true, "available": true, "PROTECTED": false, "": false} {
 		c := provider.StatusAllows(replication.Stop, status, "available", "protected")
 		if c.OK != ok || c.Name != "status_allows_stop" || c.Value == "" || c.Threshold != "available or protected" {
 			t.Errorf("%q: %+v", status, c)
