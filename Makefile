@@ -72,6 +72,10 @@ lint: ## Run golangci-lint, pinned in tools/golangci-lint (LINT_FLAGS=…).
 .PHONY: bench
 bench: ## Run the benchmarks, then the programs under bench/ (BENCH=regexp, BENCH_FLAGS=…).
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCH_FLAGS) ./...
+	@$(MAKE) --no-print-directory sizing
+
+.PHONY: sizing
+sizing: ## Run the programs under bench/ alone, about nine minutes: what docs/sizing.md tells.
 	@for program in $(sort $(dir $(wildcard bench/*/main.go))); do \
 		echo "== $$program"; $(GO) run "./$$program"; \
 	done
