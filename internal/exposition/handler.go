@@ -27,6 +27,7 @@ type Handler struct {
 	places chan struct{}
 	shared [formats]share
 	press  [formats]*press // of what is shared
+	text   [formats]bytes.Buffer
 	ends   [formats]*piece
 
 	buffers sync.Pool // of *bufio.Writer
@@ -109,7 +110,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, contentType stri
 	}
 }
 
-// render encodes the live registry. What cannot be gathered is left out and
+// render encodes the live registry, for one format at a time. What cannot be gathered is left out and
 // logged, unless nothing can.
 func (h *Handler) render(in format) (*piece, error) {
 	families, err := h.live.Gather()
@@ -123,8 +124,9 @@ func (h *Handler) render(in format) (*piece, error) {
 	if in == openMetrics {
 		as = expfmt.FmtOpenMetrics_1_0_0
 	}
-	var text bytes.Buffer
-	encoder := expfmt.NewEncoder(&text, as) // not closed: its end would come too early
+	text := &h.text[in]
+	text.Reset()
+	encoder := expfmt.NewEncoder(text, as) // not closed: its end would come too early
 	for _, f := range families {
 		if err := encoder.Encode(f); err != nil {
 			return nil, fmt.Errorf("metric %s: %w", f.GetName(), err)
