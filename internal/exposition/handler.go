@@ -110,8 +110,8 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, contentType stri
 	}
 }
 
-// render encodes the live registry, for one format at a time. What cannot be gathered is left out and
-// logged, unless nothing can.
+// render encodes the live registry, never twice for one format at one time. What
+// cannot be gathered is left out and logged, unless nothing can.
 func (h *Handler) render(in format) (*piece, error) {
 	families, err := h.live.Gather()
 	if err != nil && len(families) == 0 {
