@@ -57,8 +57,12 @@ var reached atomic.Int64
 
 // daemon runs drwatch until it is told to end, or dies at the step that
 // CRASH_AT names. A signature is taken for dead after two seconds, so that the
-// one second send that the protocol allows can be seen.
+// one second send that the protocol allows can be seen; or after CRASH_LIFE.
 func daemon() int {
+	life := 2 * time.Second
+	if d, err := time.ParseDuration(os.Getenv("CRASH_LIFE")); err == nil {
+		life = d
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -75,7 +79,7 @@ func daemon() int {
 		ConfigFile: os.Getenv("CRASH_CONFIG"), StoragePath: os.Getenv("CRASH_STORAGE"), Version: "test", MemberCommand: []string{exe, "etcd-member"},
 		Web:           &web.FlagConfig{WebListenAddresses: &[]string{"127.0.0.1:0"}, WebConfigFile: &none, WebSystemdSocket: &no},
 		Logger:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		TrackInterval: 100 * time.Millisecond, SignatureLife: 2 * time.Second, Settle: time.Second, Margin: 500 * time.Millisecond,
+		TrackInterval: 100 * time.Millisecond, SignatureLife: life, Settle: time.Second, Margin: 500 * time.Millisecond,
 		Listening: func(a []string) { fmt.Printf("listening %s\n", a[0]) },
 		At: func(step string) {
 			if dies(step) {
@@ -101,7 +105,7 @@ type process struct {
 	log  string
 }
 
-func start(t *testing.T, config, storage, crashAt string) *process {
+func start(t *testing.T, config, storage, crashAt string, env ...string) *process {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -109,6 +113,7 @@ func start(t *testing.T, config, storage, crashAt string) *process {
 	}
 	p := &process{t: t, cmd: exec.Command(exe), done: make(chan error, 1), log: filepath.Join(t.TempDir(), "log")}
 	p.cmd.Env = append(os.Environ(), "CRASH_CONFIG="+config, "CRASH_STORAGE="+storage, "CRASH_AT="+crashAt)
+	p.cmd.Env = append(p.cmd.Env, env...)
 	logs, err := os.Create(p.log)
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func traps() []trap {
 			proven{
 				failover + " TestOutcomes TestFailsOverOnce TestUnknownCallUnderAnOutageStaysUnknown TestUnknownCallAndAChangeThatProvesNothing TestDecideBlocks TestMovedByAPersonWhileItWaits",
 				common + " TestOutcomeOf TestOutcomeOfIsMonotone TestTransportWhenTheActionGetsNoWholeAnswer", huawei + " TestActOutcomes TestActTimesOutAfterTheWrite",
-				"test/crash TestKilledAtEveryStep", faults + " TestACallIsNeverBlindlySentAgain",
+				"test/crash TestKilledWhileACallIsUnderWay", faults + " TestACallIsNeverBlindlySentAgain",
 			},
 		},
 		{
