@@ -31,19 +31,21 @@ func TestAPersonsWork(t *testing.T) {
 	}
 	to, back := one(replication.Switchover, "target"), one(replication.Switchover, "source")
 	stop, on := one(replication.Stop, "source"), one(replication.Start, "source")
-	drill, clear := one(replication.StartDrill, "source"), one(replication.ClearDrill, "source")
+	drill, cleared := one(replication.StartDrill, "source"), one(replication.ClearDrill, "source")
 	lost, again := one(replication.Failover, "target"), one(replication.Reprotect, "target")
 	ebs := []replication.Action{replication.Failover, replication.Reprotect, replication.Start}
 	latched := lost
 	latched.ack = true
 	days := map[replication.Provider][]asked{
 		// One call protects and protects again; the cloud calls it start.
-		replication.HuaweiSDRS: {to, back, stop, on, drill, clear, lost, {action: replication.Reprotect, active: "target", sent: on.sent}},
+		replication.HuaweiSDRS: {to, back, stop, on, drill, cleared, lost, {action: replication.Reprotect, active: "target", sent: on.sent}},
 		replication.HuaweiEVS:  {to, back, stop, on, lost, again},
 		replication.HuaweiDWS:  {to, back, stop, on, latched},
 		replication.AliyunEBS: {
-			{action: replication.Switchover, active: "target", sent: ebs}, {action: replication.Switchover, active: "source", sent: ebs},
-			stop, on, drill, clear, latched, {action: replication.Reprotect, active: "target", sent: ebs[1:]},
+			{action: replication.Switchover, active: "target", sent: ebs},
+			{action: replication.Switchover, active: "source", sent: ebs},
+			stop, on, drill, cleared, latched,
+			{action: replication.Reprotect, active: "target", sent: ebs[1:]},
 		},
 	}
 	lanes := lanesOf("person", replication.Providers()...)
