@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,9 @@ func main() {
 	latency := flag.Duration("latency", 20*time.Millisecond, "added to each request")
 	rounds := flag.Int("rounds", 5, "polls to take the median of")
 	flag.Parse()
+	// The simulated clouds live in this process: what they hold is seldom to be
+	// looked at while polls are measured.
+	debug.SetGCPercent(400)
 	if err := run(*groups, *rounds, *latency); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -115,6 +119,11 @@ func (b bench) poll(r provider.Reader, p replication.Provider, least, more int) 
 	if err != nil {
 		return err
 	}
+	start := time.Now()
+	for range calls {
+		fleet.Wait(b.latency)
+	}
+	waits := time.Since(start)
 	median, alone := fleet.Quantile(took, 0.5), time.Duration(calls)*b.latency
 	ratio := float64(median) / float64(alone)
 	told := ""
@@ -122,8 +131,8 @@ func (b bench) poll(r provider.Reader, p replication.Provider, least, more int) 
 		told = fmt.Sprintf(" and %d of protected instances", more)
 	}
 	fmt.Printf("%-12s %4d requests a poll: the least for groups and pairs is %d%s (%s)\n", p, calls, least, told, fleet.Verdict(calls == least+more))
-	fmt.Printf("%-12s %.2f s a poll, of which %.2f s until answers were there; %.2f × requests × latency (target 1.30: %s)\n",
-		"", median.Seconds(), fleet.Quantile(waited, 0.5).Seconds(), ratio, fleet.Verdict(ratio <= 1.3))
+	fmt.Printf("%-12s %.2f s a poll, of which %.2f s until answers were there; %.2f × requests × latency (target 1.30: %s); this machine needs %.2f s to do nothing but wait as often\n",
+		"", median.Seconds(), fleet.Quantile(waited, 0.5).Seconds(), ratio, fleet.Verdict(ratio <= 1.3), waits.Seconds())
 	all := each * time.Duration(b.groups)
 	fmt.Printf("%-12s group by group: %d requests, %.0f s (from 100 groups): 1/%.0f of the requests, 1/%.0f of the time\n",
 		"", eachCalls*b.groups, all.Seconds(), float64(eachCalls*b.groups)/float64(calls), float64(all)/float64(median))

@@ -17,7 +17,7 @@ import (
 // Series takes the samples for PromQL. A set that leaves out a series of the
 // source's set before makes that series stale, as does the end of the source.
 type Series interface {
-	Append(source string, at time.Time, interval time.Duration, samples []series.Sample)
+	AppendSeq(source string, at time.Time, interval time.Duration, samples iter.Seq[series.Sample])
 	EndSource(source string, at time.Time)
 }
 
@@ -98,28 +98,35 @@ func newFeeder(t *Table, s Series, fault func(error)) *feeder {
 
 // append adds the set of a source at that time.
 func (f *feeder) append(source string, at time.Time, interval time.Duration, samples []Sample) {
-	f.appendParts(source, at, interval, len(samples), slices.Values([][]Sample{samples}))
+	f.appendParts(source, at, interval, slices.Values([][]Sample{samples}))
 }
 
-// appendParts is append of a large set that comes in parts, which are not all
-// held at one time. about is how many samples it will have. Of the samples that
-// do not fit, those of the first part that has some are told.
-func (f *feeder) appendParts(source string, at time.Time, interval time.Duration, about int, parts iter.Seq[[]Sample]) {
-	set := make([]series.Sample, 0, about)
+// appendParts is append of a large set that comes in parts: they, and what is
+// made of them, are never held all at one time. Of the samples that do not fit,
+// those of the first part that has some are told.
+func (f *feeder) appendParts(source string, at time.Time, interval time.Duration, parts iter.Seq[[]Sample]) {
 	var first error
-	for samples := range parts {
-		var err error
-		if set, err = f.table.appendSeries(set, samples); first == nil {
-			first = err
+	set := func(yield func(series.Sample) bool) {
+		var part []series.Sample
+		for samples := range parts {
+			var err error
+			if part, err = f.table.appendSeries(part[:0], samples); first == nil {
+				first = err
+			}
+			for _, s := range part {
+				if !yield(s) {
+					return
+				}
+			}
 		}
 	}
+	f.mu.Lock()
+	f.open[source] = true
+	f.series.AppendSeq(source, f.next(source, at), interval, set)
+	f.mu.Unlock()
 	if first != nil {
 		f.fault(first)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.open[source] = true
-	f.series.Append(source, f.next(source, at), interval, set)
 }
 
 // end ends a source, if it spoke since its last end.

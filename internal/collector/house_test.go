@@ -3,6 +3,7 @@ package collector_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -136,7 +137,7 @@ type recorder struct {
 	times []string // faults of time order
 }
 
-func (r *recorder) Append(source string, at time.Time, interval time.Duration, samples []series.Sample) {
+func (r *recorder) AppendSeq(source string, at time.Time, interval time.Duration, samples iter.Seq[series.Sample]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.order(source, at)
@@ -144,7 +145,7 @@ func (r *recorder) Append(source string, at time.Time, interval time.Duration, s
 		r.times = append(r.times, fmt.Sprintf("%s: interval %s", source, interval))
 	}
 	set := map[string]float64{}
-	for _, s := range samples {
+	for s := range samples {
 		set[s.Labels.String()] = s.Value
 	}
 	r.now[source] = set

@@ -97,9 +97,5 @@ func (c *Collector) feedGroups(a *account, now time.Time) {
 			}
 		}
 	}
-	c.feed.appendParts(groupsSource(a.settings.Name), now, a.settings.PollInterval, usualSamples*a.state.Groups, parts)
+	c.feed.appendParts(groupsSource(a.settings.Name), now, a.settings.PollInterval, parts)
 }
-
-// usualSamples is how many samples groupSamples gives of most groups, or a few
-// more.
-const usualSamples = 18

@@ -1,6 +1,8 @@
 package series
 
 import (
+	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,12 +62,20 @@ func New(o Options) *Store {
 // last is left out; both are counted as dropped. A series belongs to one source:
 // two sources must not write the same labels.
 func (s *Store) Append(name string, at time.Time, interval time.Duration, samples []Sample) {
+	s.AppendSeq(name, at, interval, slices.Values(samples))
+}
+
+// AppendSeq is Append of a set that is not all in memory at one time. Nobody reads
+// the store while samples come, and they must come without asking it.
+func (s *Store) AppendSeq(name string, at time.Time, interval time.Duration, samples iter.Seq[Sample]) {
 	t := s.clock.milli(at)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	src := s.source(name)
 	if src.spoke && t <= src.last {
-		s.dropped += uint64(len(samples))
+		for range samples {
+			s.dropped++
+		}
 		return
 	}
 	s.seq++
@@ -73,7 +83,7 @@ func (s *Store) Append(name string, at time.Time, interval time.Duration, sample
 	step := max(interval.Milliseconds(), 0)
 	src.step = step
 	floor := t - s.retention
-	for _, smp := range samples {
+	for smp := range samples {
 		m := s.index.get(smp.Labels)
 		gap, ok := m.add(src, Point{t, smp.Value}, step)
 		if !ok {

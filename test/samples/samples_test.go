@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -228,5 +229,5 @@ func text(t *testing.T, c *collector.Collector) string {
 // nowhere keeps no series.
 type nowhere struct{}
 
-func (nowhere) Append(string, time.Time, time.Duration, []series.Sample) {}
-func (nowhere) EndSource(string, time.Time)                              {}
+func (nowhere) AppendSeq(string, time.Time, time.Duration, iter.Seq[series.Sample]) {}
+func (nowhere) EndSource(string, time.Time)                                         {}
