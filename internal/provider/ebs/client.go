@@ -83,6 +83,7 @@ func (c *client) call(ctx context.Context, op provider.Op, params map[string]str
 // has an SDK client of its own, since the SDK's are not safe for concurrent use
 // and keep what one request sets for the next.
 func (c *client) once(ctx context.Context, op provider.Op, params map[string]string) (reply, provider.Credentials) {
+	op.Unread = !op.Action
 	id, ex, done := c.transport.Begin(ctx, op)
 	defer done()
 	var creds provider.Credentials

@@ -92,6 +92,7 @@ func (c *Client) do(ctx context.Context, op provider.Op, r request) (*provider.E
 // once makes one call through the SDK, which signs, sends by our transport and
 // reads error bodies.
 func (c *Client) once(ctx context.Context, sdk *core.HcHttpClient, cred provider.Credentials, op provider.Op, r request) (*provider.Exchange, error) {
+	op.Unread = !op.Action
 	id, ex, done := c.transport.Begin(ctx, op)
 	defer done()
 	f, d := define(r)
