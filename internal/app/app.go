@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -133,12 +132,7 @@ func (a *App) build(l *loaded) error {
 	for _, r := range l.rules {
 		a.metrics.expect(r.Rule.Name, r.Rule.Action)
 	}
-	a.store, err = quorum.Open(quorum.Options{
-		Dir: filepath.Join(o.StoragePath, "etcd"), Cluster: c.Coordination.Cluster, Observer: c.Observer.Name, Site: c.Observer.Site, Version: o.Version,
-		LeaseTTL: c.Coordination.LeaseTTL, ClientURL: c.Coordination.Embedded.ClientURL, Command: o.MemberCommand,
-		Logger: o.Logger.With("component", "store"), Now: o.Now,
-	})
-	if err != nil {
+	if a.store, err = quorum.Open(storeOptions(o, c)); err != nil {
 		return err
 	}
 	a.onClose("coordination store", func(context.Context) error { return a.store.Close() })

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
@@ -148,7 +149,8 @@ func (l *loaded) fixed(next *loaded) error {
 	same(a.Coordination.Cluster == b.Coordination.Cluster, "coordination.cluster")
 	same(a.Coordination.LeaseTTL == b.Coordination.LeaseTTL, "coordination.lease_ttl")
 	same(a.Coordination.AcceptSingleObserver == b.Coordination.AcceptSingleObserver, "coordination.accept_single_observer")
-	same(a.Coordination.Embedded.ClientURL == b.Coordination.Embedded.ClientURL, "coordination.embedded.client_url")
+	same(reflect.DeepEqual(a.Coordination.Embedded, b.Coordination.Embedded), "coordination.embedded")
+	same(reflect.DeepEqual(a.Coordination.Etcd, b.Coordination.Etcd), "coordination.etcd")
 	same(a.Global.Mode == b.Global.Mode, "global.mode")
 	return errors.Join(errs...)
 }

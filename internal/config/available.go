@@ -13,13 +13,6 @@ func (c *Config) NotAvailable() []strictyaml.Problem {
 		}
 	}
 	refuse(len(c.Global.ExternalLabels) > 0, "global", "external_labels")
-	e := c.Coordination.Embedded
-	if len(e.InitialCluster) > 1 {
-		path := at("coordination", "embedded", "initial_cluster")
-		ps.Errorf(c.doc.Pos(path...), "%s with more than one member is not available in this version", dotted(path))
-	}
-	refuse(e.PeerURL != "", "coordination", "embedded", "peer_url")
-	refuse(e.PeerTLS != nil, "coordination", "embedded", "peer_tls")
 	refuse(c.Coordination.Etcd != nil, "coordination", "etcd")
 	refuse(len(c.Notify.Alertmanagers) > 0, "notify", "alertmanagers")
 	refuse(len(c.Notify.Webhooks) > 0, "notify", "webhooks")

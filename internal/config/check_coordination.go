@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net"
 	"net/url"
 	"slices"
 	"time"
@@ -46,30 +47,75 @@ func (c *checker) embedded(e Embedded) {
 	p := at("coordination", "embedded")
 	c.clientURL(e.ClientURL, under(p, "client_url")...)
 	if e.PeerURL != "" {
-		c.hostURL(e.PeerURL, under(p, "peer_url")...)
+		c.peerURL(e.PeerURL, e, under(p, "peer_url")...)
 	}
 	if e.PeerTLS != nil {
-		c.tlsFiles(*e.PeerTLS, under(p, "peer_tls")...)
+		c.peerTLS(*e.PeerTLS, under(p, "peer_tls")...)
 	}
 	members := slices.Sorted(maps.Keys(e.InitialCluster))
 	seen := map[string][]any{}
 	for _, name := range members {
 		c.id(name, under(p, "initial_cluster", name)...)
-		c.hostURL(e.InitialCluster[name], under(p, "initial_cluster", name)...)
+		c.peerURL(e.InitialCluster[name], e, under(p, "initial_cluster", name)...)
 		c.unique(seen, e.InitialCluster[name], "peer URL", under(p, "initial_cluster", name)...)
 	}
-	if len(members) == 0 {
-		return
-	}
-	if own, ok := e.InitialCluster[c.Observer.Name]; !ok {
+	c.size(len(members))
+	own, ok := e.InitialCluster[c.Observer.Name]
+	switch {
+	case len(members) == 0:
+	case !ok:
 		if c.doc.Has("observer", "name") {
 			c.errorf(under(p, "initial_cluster"), "coordination.embedded.initial_cluster: this observer, %q, is not among its members", c.Observer.Name)
 		}
-	} else if e.PeerURL != "" && own != e.PeerURL {
+	case e.PeerURL != "" && own != e.PeerURL:
 		c.errorf(under(p, "peer_url"), "coordination.embedded.peer_url: initial_cluster says %q for this observer, got %q", own, e.PeerURL)
 	}
-	if len(members) > 1 && e.PeerURL == "" {
-		c.errorf(p, "coordination.embedded: peer_url is required with more than one member")
+}
+
+// size checks that a majority is worth something: two observers stop when one of
+// them is lost, four as soon as three do.
+func (c *checker) size(members int) {
+	p := at("coordination", "embedded")
+	switch members {
+	case 0, 1:
+		for _, key := range []string{"peer_url", "peer_tls"} {
+			if c.doc.Has(under(p, key)...) {
+				c.errorf(under(p, key), "coordination.embedded.%s: without initial_cluster there are no peers; name all observers there", key)
+			}
+		}
+	case 3, 5:
+	default:
+		c.errorf(under(p, "initial_cluster"), "coordination.embedded.initial_cluster: want 3 or 5 observers, or none for a single one, got %d", members)
+	}
+}
+
+// peerURL checks where a member is reached by the others.
+func (c *checker) peerURL(s string, e Embedded, path ...any) {
+	u, err := hostOnly(s)
+	switch {
+	case err != nil:
+		c.errorf(path, "%s: %s", dotted(path), err)
+	case u.Port() == "" || u.Port() == "0" || u.Path != "":
+		c.errorf(path, "%s: expected a URL with a port and nothing behind it, such as https://10.1.0.1:10110, got %q", dotted(path), s)
+	case len(e.InitialCluster) < 2: // it is not used: the member is alone
+	case u.Scheme == "https" && e.PeerTLS == nil:
+		c.errorf(path, "%s: https needs peer_tls", dotted(path))
+	case u.Scheme == "http" && e.PeerTLS != nil:
+		c.errorf(path, "%s: peer_tls needs https, got %q", dotted(path), s)
+	case u.Scheme == "http" && !loopback(u):
+		c.warnf(path, "%s: over http whoever reaches this address can write the coordination store; use https and peer_tls", dotted(path))
+	}
+}
+
+func loopback(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// peerTLS checks that both ends show a certificate and know who signs it.
+func (c *checker) peerTLS(t TLSFiles, path ...any) {
+	if t.CertFile == "" || t.KeyFile == "" || t.CAFile == "" {
+		c.errorf(path, "%s: cert_file, key_file and ca_file are all required: each member proves to the others that it is one", dotted(path))
 	}
 }
 

@@ -77,7 +77,8 @@ type Coordination struct {
 // Embedded is an etcd member inside the drwatch process.
 type Embedded struct {
 	// ClientURL is where the member listens for its own drwatch; port 0 takes any.
-	ClientURL      string            `yaml:"client_url" default:"http://127.0.0.1:0"`
+	ClientURL string `yaml:"client_url" default:"http://127.0.0.1:0"`
+	// PeerURL is where the other members reach this one; "": as InitialCluster says.
 	PeerURL        string            `yaml:"peer_url"`
 	InitialCluster map[string]string `yaml:"initial_cluster"` // observer → peer URL
 	PeerTLS        *TLSFiles         `yaml:"peer_tls"`

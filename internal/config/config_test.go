@@ -78,8 +78,7 @@ func TestExampleNotAvailable(t *testing.T) {
 		got = append(got, strings.Fields(p.Message)[0])
 	}
 	want := []string{
-		"global.external_labels", "coordination.embedded.peer_url", "coordination.embedded.initial_cluster",
-		"coordination.embedded.peer_tls", "notify.alertmanagers", "notify.webhooks", "access",
+		"global.external_labels", "notify.alertmanagers", "notify.webhooks", "access",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
@@ -102,6 +101,36 @@ accounts:
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+// Peers that others could reach without proving who they are deserve a look.
+func TestPeersOverHTTP(t *testing.T) {
+	for _, tc := range []struct {
+		name, coordination, want string
+	}{
+		{"loopback", "embedded: {initial_cluster: {a: 'http://127.0.0.1:1', b: 'http://127.0.0.1:2', c: 'http://localhost:3'}}", ""},
+		{
+			"network", "embedded: {initial_cluster: {a: 'http://10.1.0.1:1', b: 'http://127.0.0.1:2', c: 'http://localhost:3'}}",
+			"drwatch.yml:3:35: warning: coordination.embedded.initial_cluster.a: over http whoever reaches this address can write the coordination store; use https and peer_tls",
+		},
+		{"https without keys", "embedded: {initial_cluster: {a: 'https://10.1.0.1:1', b: 'https://10.1.0.2:1', c: 'https://10.1.0.3:1'}}", "https needs peer_tls"},
+		{"keys without https", "embedded: {initial_cluster: {a: 'http://10.1.0.1:1', b: 'http://10.1.0.2:1', c: 'http://10.1.0.3:1'}, peer_tls: {cert_file: c, key_file: k, ca_file: a}}", "peer_tls needs https"},
+		{"no port", "embedded: {initial_cluster: {a: 'http://127.0.0.1', b: 'http://127.0.0.1:2', c: 'http://localhost:3'}}", "expected a URL with a port"},
+		{"four", "embedded: {initial_cluster: {a: 'http://127.0.0.1:1', b: 'http://127.0.0.1:2', c: 'http://127.0.0.1:3', d: 'http://127.0.0.1:4'}}", "want 3 or 5 observers"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, err := config.Parse("drwatch.yml", []byte("observer: {name: a}\ncoordination:\n  "+tc.coordination+"\n"))
+			var got string
+			if err != nil {
+				got = err.Error()
+			} else {
+				got = c.Warnings().Error()
+			}
+			if (tc.want == "") != (got == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("got %q, want %q in it", got, tc.want)
+			}
+		})
 	}
 }
 

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -24,7 +23,7 @@ func (c *checker) endpoint(s string, path ...any) string {
 		c.errorf(path, "%s: %s", dotted(path), err)
 		return s
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if u.Scheme == "http" && !loopback(u) {
 		c.warnf(path, "%s: http sends requests in the clear, security tokens included; write https", dotted(path))
 	}
 	return u.Scheme + "://" + u.Host

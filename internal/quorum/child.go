@@ -12,15 +12,11 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 const (
 	quotaBytes   = 256 << 20
 	segmentBytes = 4 << 20
-	// healthEvery is how often alarms and disk use are looked at.
-	healthEvery = 10 * time.Second
 	// stopWithin is how long the child may take to end when asked to.
 	stopWithin = 5 * time.Second
 )
@@ -93,9 +89,7 @@ func (m *member) converse(c *child, stdout io.Reader) error {
 	var health sync.WaitGroup
 	defer health.Wait()
 	defer cancel()
-	line, err := json.Marshal(memberConfig{
-		Dir: m.o.Dir, Lock: m.o.Dir + ".lock", ClientURL: m.o.ClientURL, QuotaBytes: quotaBytes, SegmentBytes: segmentBytes,
-	})
+	line, err := json.Marshal(m.childConfig())
 	if err != nil {
 		return err
 	}
@@ -103,18 +97,41 @@ func (m *member) converse(c *child, stdout io.Reader) error {
 	_, _ = c.stdin.Write(append(line, '\n'))
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
-		switch url, ready := strings.CutPrefix(lines.Text(), sayReady); {
-		case ready:
+		if url, ready := strings.CutPrefix(lines.Text(), sayReady); ready {
 			if err := m.joined(url); err != nil {
 				c.stop()
 				return err
 			}
 			health.Go(func() { m.watchHealth(ctx) })
-		case lines.Text() == sayWaiting:
-			m.note(fmt.Errorf("another process still uses %s", m.o.Dir))
+		}
+		if why, waits := strings.CutPrefix(lines.Text(), sayWaiting); waits {
+			m.waits(why)
+		}
+		if why, lost := strings.CutPrefix(lines.Text(), sayLost); lost {
+			m.seen.breaks(why)
+			m.note(m.seen.err())
 		}
 	}
 	return nil
+}
+
+func (m *member) childConfig() memberConfig {
+	c := memberConfig{Dir: m.o.Dir, Lock: m.o.Dir + ".lock", ClientURL: m.o.ClientURL, QuotaBytes: m.o.Quota, SegmentBytes: segmentBytes}
+	if p := m.o.Peers; p != nil {
+		c.Name, c.Cluster, c.Members, c.TLS, c.Known = m.o.Observer, m.o.Cluster, p.Members, p.TLS, m.seen.exists()
+	}
+	return c
+}
+
+// waits keeps and tells what a child that is not ready waits for.
+func (m *member) waits(why string) {
+	m.mu.Lock()
+	news := m.status.LastError != why
+	m.status.LastError = why
+	m.mu.Unlock()
+	if news {
+		m.o.Logger.Warn("the coordination store's member waits", "for", why)
+	}
 }
 
 // childEnv is all of the member's environment: it needs no secret and little
@@ -189,54 +206,4 @@ func zapLine(line string) (slog.Level, string, bool) {
 		return slog.LevelDebug, z.Msg, true // by choice: one listener, loopback only, no users
 	}
 	return slog.LevelWarn, z.Msg, true
-}
-
-// watchHealth looks at alarms and disk use until the child ends.
-func (m *member) watchHealth(ctx context.Context) {
-	tick := time.NewTicker(healthEvery)
-	defer tick.Stop()
-	for {
-		m.lookAtHealth(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func (m *member) lookAtHealth(ctx context.Context) {
-	used := dirBytes(m.o.Dir)
-	m.mu.Lock()
-	m.status.DiskBytes = used
-	cli := m.cli
-	m.mu.Unlock()
-	if cli == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	r, err := cli.AlarmList(ctx)
-	if err != nil {
-		return // the next call that matters will tell
-	}
-	m.alarmed(alarmOf(r))
-}
-
-// alarmed keeps etcd's alarm, "" for none, and tells of a new one.
-func (m *member) alarmed(alarm string) {
-	m.mu.Lock()
-	changed := m.status.Alarm != alarm
-	m.status.Alarm = alarm
-	m.mu.Unlock()
-	if changed && alarm != "" {
-		m.o.Logger.Error("coordination store raised an alarm", "alarm", alarm)
-	}
-}
-
-func alarmOf(r *clientv3.AlarmResponse) string {
-	for _, a := range r.Alarms {
-		return a.Alarm.String()
-	}
-	return ""
 }

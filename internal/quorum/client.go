@@ -39,14 +39,38 @@ func (c client) call(ctx context.Context, f func(context.Context, *clientv3.Clie
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	// A member that sees no leader refuses at once instead of keeping the call: then
+	// it is certain that nothing was written, and another try is safe.
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), callTimeout)
 	defer cancel()
 	floor := c.m.seen.floor()
 	h, err := f(ctx, cli)
+	for again(err) && pause(ctx, readyEvery) {
+		h, err = f(ctx, cli)
+	}
 	if err != nil {
 		return c.m.explain(err)
 	}
 	return c.m.seen.note(h.ClusterId, h.Revision, floor)
+}
+
+// again tells whether a call may be tried once more: nothing was written, and
+// the members are about to agree on a leader.
+func again(err error) bool {
+	electing := errors.Is(err, rpctypes.ErrLeaderChanged) || errors.Is(err, rpctypes.ErrNoLeader)
+	return electing && !errors.Is(err, ledger.ErrUncertain)
+}
+
+// pause waits for d and tells whether ctx still lives.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 // Get implements ledger.KV.
@@ -225,19 +249,25 @@ func classify(err error) error {
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound):
 		return fmt.Errorf("%w: %w", ledger.ErrLeaseLost, err)
-	case errors.Is(err, rpctypes.ErrNoSpace), errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge),
+	case errors.Is(err, rpctypes.ErrNoLeader), errors.Is(err, rpctypes.ErrNoSpace), errors.Is(err, rpctypes.ErrTooManyOps), errors.Is(err, rpctypes.ErrRequestTooLarge),
 		errors.Is(err, rpctypes.ErrDuplicateKey), errors.Is(err, rpctypes.ErrEmptyKey), errors.Is(err, rpctypes.ErrCorrupt):
 		return err
 	}
 	return fmt.Errorf("%w: %w", ledger.ErrUncertain, err)
 }
 
+// errNoMajority is told while the store has no leader.
+var errNoMajority = errors.New("the coordination store has no majority: too many of its members do not answer this one")
+
 // explain adds what is known about the member to an error of a call.
 func (m *member) explain(err error) error {
 	switch {
 	case errors.Is(err, rpctypes.ErrNoSpace):
 		m.alarmed(etcdserverpb.AlarmType_NOSPACE.String())
-		return fmt.Errorf("the coordination store is out of space and takes no writes: give its disk room, then `etcdctl alarm disarm`: %w", err)
+		return fmt.Errorf("the coordination store is out of space and takes no writes; drwatch makes room in it and lifts the alarm by itself: %w", err)
+	case errors.Is(err, rpctypes.ErrNoLeader):
+		m.majority(false)
+		return fmt.Errorf("%w: %w", errNoMajority, err)
 	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ledger.ErrUncertain):
 		return fmt.Errorf("%w within %s: %w", ledger.ErrUncertain, callTimeout, err)
 	}

@@ -24,8 +24,10 @@ type Status struct {
 	LastError string    // one sentence, "" when there was none since it joined
 	DiskBytes int64     // of its directory, as last looked at
 	Alarm     string    // etcd's alarm, "" when none: NOSPACE takes no writes
-	ClientURL string    // where it serves, "" while it does not
-	Reset     bool      // the store is not the one known: frozen until a person accepts it
+	// NoMajority: so many members are out of reach that nothing can be read or written.
+	NoMajority bool
+	ClientURL  string // where it serves, "" while it does not
+	Reset      bool   // the store is not the one known: frozen until a person accepts it
 }
 
 // member supervises the child process and holds the client of it.
@@ -92,9 +94,9 @@ func (m *member) supervise() {
 
 // mayStart refuses to start on an empty directory when a store is known: etcd
 // would found a new cluster that knows of no incident.
+// Among several the child asks the others.
 func (m *member) mayStart() bool {
-	logs, err := filepath.Glob(filepath.Join(m.o.Dir, "member", "wal", "*.wal"))
-	if err == nil && len(logs) == 0 && m.seen.exists() {
+	if m.o.Peers == nil && !hasLogs(m.o.Dir) && m.seen.exists() {
 		m.seen.breaks(fmt.Sprintf("its directory %s is empty, although a store is known from before", m.o.Dir))
 		m.note(m.seen.err())
 		return false
@@ -128,7 +130,7 @@ func (m *member) joined(clientURL string) error {
 // lost is called when the child has ended.
 func (m *member) lost(err error) {
 	m.mu.Lock()
-	m.status.Joined, m.status.Since, m.status.ClientURL = false, m.o.Now(), ""
+	m.status.Joined, m.status.NoMajority, m.status.Since, m.status.ClientURL = false, false, m.o.Now(), ""
 	m.status.Restarts++
 	m.mu.Unlock()
 	m.note(err)
@@ -160,8 +162,11 @@ func (m *member) snapshot() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.status
-	if reset != nil {
+	switch {
+	case reset != nil:
 		s.Reset, s.LastError = true, reset.Error()
+	case s.NoMajority:
+		s.LastError = errNoMajority.Error()
 	}
 	return s
 }
@@ -223,6 +228,7 @@ func (m *member) acceptReset(ctx context.Context) error {
 	case m.accepted <- struct{}{}:
 	default:
 	}
+	m.startAnew()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for {
@@ -239,6 +245,16 @@ func (m *member) acceptReset(ctx context.Context) error {
 			return fmt.Errorf("accepting the coordination store: %w", err)
 		case <-time.After(readyEvery):
 		}
+	}
+}
+
+// startAnew ends a child that waits because it was told that a store is known.
+func (m *member) startAnew() {
+	m.mu.Lock()
+	c, joined := m.child, m.status.Joined
+	m.mu.Unlock()
+	if c != nil && !joined {
+		c.stop()
 	}
 }
 

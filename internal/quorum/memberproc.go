@@ -2,43 +2,26 @@ package quorum
 
 import (
 	"bufio"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
-	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
-// memberConfig is what the parent writes to the child's standard input, as one
-// line of JSON.
-type memberConfig struct {
-	Dir          string `json:"dir"`
-	Lock         string `json:"lock"`
-	ClientURL    string `json:"client_url"`
-	QuotaBytes   int64  `json:"quota_bytes"`
-	SegmentBytes int64  `json:"segment_bytes"`
-}
-
 const (
-	memberName = "drwatch"
-	// peerAdvertise is only a name while the member is alone: its peer listener
-	// is a socket in its working directory.
-	peerAdvertise = "http://127.0.0.1:10110"
-	peerSocket    = "unix://peer.sock"
-
 	lockEvery  = 100 * time.Millisecond
 	exitWithin = 3 * time.Second
+	// tellEvery is how often a member that is not ready says what it waits for.
+	tellEvery = time.Second
 )
 
 // MemberMain runs one etcd member as configured on standard input, and returns
@@ -100,7 +83,7 @@ func waitLock(path string, orphaned <-chan struct{}, stdout io.Writer) (func(), 
 			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
 		if !told {
-			fmt.Fprintln(stdout, sayWaiting)
+			fmt.Fprintf(stdout, "%sanother process still uses its directory\n", sayWaiting)
 		}
 		select {
 		case <-orphaned:
@@ -110,10 +93,11 @@ func waitLock(path string, orphaned <-chan struct{}, stdout io.Writer) (func(), 
 	}
 }
 
-// What the child says on standard output.
+// What the child says on standard output, each with its argument behind it.
 const (
-	sayWaiting = "waiting"
-	sayReady   = "ready " // and its client URL
+	sayWaiting = "waiting " // and for what, while it goes on trying
+	sayLost    = "lost "    // and why the store that is known is no more
+	sayReady   = "ready "   // and its client URL
 )
 
 // serveMember runs etcd until it ends or the parent does. An orphan that hangs
@@ -125,7 +109,7 @@ func serveMember(c memberConfig, orphaned <-chan struct{}, stdout io.Writer) err
 	}
 	wal.SegmentSizeBytes = c.SegmentBytes
 	ended := make(chan error, 1)
-	go func() { ended <- runEtcd(cfg, orphaned, stdout) }()
+	go func() { ended <- runEtcd(c, cfg, orphaned, stdout) }()
 	select {
 	case err := <-ended:
 		return err
@@ -139,27 +123,29 @@ func serveMember(c memberConfig, orphaned <-chan struct{}, stdout io.Writer) err
 	}
 }
 
-func runEtcd(cfg *embed.Config, orphaned <-chan struct{}, stdout io.Writer) error {
+func runEtcd(c memberConfig, cfg *embed.Config, orphaned <-chan struct{}, stdout io.Writer) error {
+	if len(c.Members) > 0 && !hasLogs(c.Dir) {
+		may, err := admit(c, orphaned, stdout)
+		if err != nil || may.state == "" {
+			return err
+		}
+		cfg.ClusterState, cfg.InitialCluster = may.state, initialCluster(may.members)
+	}
 	e, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return err
 	}
 	// The process ends with this function: closing logs and data is enough, the
-	// listeners and what still hangs on them need no farewell.
+	// listeners and what still hangs on them need no farewell. A member that leads
+	// hands that over first.
 	defer e.Server.Stop()
-	select {
-	case <-e.Server.ReadyNotify():
-	case <-e.Server.StopNotify():
-		return errors.New("it stopped before it was ready")
-	case err := <-e.Err():
+	if ready, err := untilReady(c, e, orphaned, stdout); err != nil || !ready {
 		return err
-	case <-orphaned:
-		return nil
 	}
 	fmt.Fprintf(stdout, "%shttp://%s\n", sayReady, e.Clients[0].Addr())
 	select {
 	case <-e.Server.StopNotify():
-		return errors.New("it stopped by itself")
+		return c.stopped()
 	case err := <-e.Err():
 		return err
 	case <-orphaned:
@@ -167,39 +153,39 @@ func runEtcd(cfg *embed.Config, orphaned <-chan struct{}, stdout io.Writer) erro
 	}
 }
 
-// etcdConfig is a lone member that serves this machine only, with short logs
-// and a small quota: the store holds kilobytes. It is durable: fsync stays on.
-func etcdConfig(c memberConfig) (*embed.Config, error) {
-	client, err := url.Parse(c.ClientURL)
-	if err != nil {
-		return nil, err
+// untilReady waits until the member has joined, and says what it waits for. It
+// is not ready without an error when orphaned.
+func untilReady(c memberConfig, e *embed.Etcd, orphaned <-chan struct{}, stdout io.Writer) (bool, error) {
+	tell := time.NewTicker(tellEvery)
+	defer tell.Stop()
+	for {
+		if err := c.fits(e.Server.Cluster().Members()); err != nil {
+			return false, err
+		}
+		select {
+		case <-e.Server.ReadyNotify():
+			return true, c.fits(e.Server.Cluster().Members())
+		case <-e.Server.StopNotify():
+			return false, c.stopped()
+		case err := <-e.Err():
+			return false, err
+		case <-orphaned:
+			return false, nil
+		case <-tell.C:
+			if n := len(e.Server.Cluster().Members()); n > 1 {
+				fmt.Fprintf(stdout, "%sno majority of the %d members answers yet\n", sayWaiting, n)
+			}
+		}
 	}
-	peer, err := types.NewURLs([]string{peerSocket})
-	if err != nil {
-		return nil, err
+}
+
+// stopped tells why etcd stopped by itself. A member that the others have taken
+// out stops when they say so.
+func (c memberConfig) stopped() error {
+	if len(c.Members) > 0 && c.takenOut() {
+		return errRemoved
 	}
-	advertise, err := types.NewURLs([]string{peerAdvertise})
-	if err != nil {
-		return nil, err
-	}
-	cfg := embed.NewConfig()
-	cfg.Name, cfg.Dir = memberName, c.Dir
-	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{*client}, []url.URL{*client}
-	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = peer, advertise
-	cfg.InitialCluster = memberName + "=" + peerAdvertise
-	// Without chance in it, a member that starts on an emptied directory would
-	// have the cluster id of the one that was lost.
-	cfg.InitialClusterToken = rand.Text()
-	// There is nobody to vote against: the shorter, the sooner it serves.
-	cfg.TickMs, cfg.ElectionMs = 50, 250
-	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = embed.CompactorModePeriodic, "1h"
-	cfg.QuotaBackendBytes = c.QuotaBytes
-	cfg.WarningUnaryRequestDuration = time.Second
-	cfg.SnapshotCount, cfg.SnapshotCatchUpEntries = 5000, 1000
-	cfg.MaxSnapFiles, cfg.MaxWalFiles = 2, 2
-	cfg.EnableGRPCGateway = false
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(stderrLogger())
-	return cfg, nil
+	return errors.New("it stopped by itself")
 }
 
 // stderrLogger writes warnings and worse to standard error, a line of JSON each.

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/quorum/ledger"
@@ -25,20 +22,6 @@ var (
 	ErrNotJoined = errors.New("the coordination store is not running")
 )
 
-// Options say where the member lives and who the observer is.
-type Options struct {
-	Dir       string        // the member's data, <storage.path>/etcd; made when absent
-	Cluster   string        // prefix of all keys
-	Observer  string        // this observer's name, unique in the cluster
-	Site      string        // the site it stands in, "" when it stands in none
-	Version   string        // of drwatch, shown to the other observers
-	LeaseTTL  time.Duration // how long silence is taken for life
-	ClientURL string        // http://127.0.0.1:PORT; "" or port 0 = choose one
-	Command   []string      // argv of a process that runs MemberMain
-	Logger    *slog.Logger
-	Now       func() time.Time
-}
-
 // Store is this observer's hold on the coordination store. All methods are safe
 // for concurrent use and have a deadline of their own.
 type Store struct {
@@ -53,12 +36,7 @@ func Open(o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("coordination store: %w", err)
 	}
-	dir, err := filepath.Abs(o.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("coordination store in %s: %w", o.Dir, err)
-	}
-	o.Dir = dir
-	if o.Command, err = absolute(o.Command); err != nil {
+	if err := o.absolute(); err != nil {
 		return nil, fmt.Errorf("coordination store: %w", err)
 	}
 	seen, err := openSeen(o.Dir + ".seen.json")
@@ -72,38 +50,6 @@ func Open(o Options) (*Store, error) {
 	})}
 	m.start()
 	return s, nil
-}
-
-func (o *Options) check() error {
-	if o.ClientURL == "" {
-		o.ClientURL = "http://127.0.0.1:0"
-	}
-	switch {
-	case o.Dir == "" || o.Cluster == "" || o.Observer == "":
-		return errors.New("directory, cluster and observer must be named")
-	case o.LeaseTTL < time.Second:
-		return fmt.Errorf("lease_ttl %s: want at least 1s", o.LeaseTTL)
-	case len(o.Command) == 0:
-		return errors.New("no command to run the member with")
-	case o.Logger == nil || o.Now == nil:
-		return errors.New("no logger or no clock")
-	case !strings.HasPrefix(o.ClientURL, "http://127.0.0.1:") && !strings.HasPrefix(o.ClientURL, "http://[::1]:"):
-		return fmt.Errorf("client_url %s: want http://127.0.0.1:PORT or http://[::1]:PORT, the member serves this machine only", o.ClientURL)
-	}
-	return nil
-}
-
-// absolute makes a program that is named by a relative path independent of the
-// directory that the member works in.
-func absolute(argv []string) ([]string, error) {
-	if !strings.ContainsRune(argv[0], filepath.Separator) {
-		return argv, nil
-	}
-	exe, err := filepath.Abs(argv[0])
-	if err != nil {
-		return nil, fmt.Errorf("command %s: %w", argv[0], err)
-	}
-	return append([]string{exe}, argv[1:]...), nil
 }
 
 // closeTimeout bounds how long Close waits for the store to take the lease back.

@@ -1,0 +1,82 @@
+package quorum_test
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/quorum"
+)
+
+// trio is a cluster of observers on loopback addresses, each with its own folder.
+type trio struct {
+	*testing.T
+	names  []string
+	peers  quorum.Peers
+	dirs   map[string]string
+	stores map[string]*quorum.Store
+}
+
+// newTrio makes addresses and folders; nothing is started.
+func newTrio(t *testing.T, tls bool) *trio {
+	t.Helper()
+	c := &trio{T: t, names: []string{"obs-a", "obs-b", "obs-w"}, dirs: map[string]string{}, stores: map[string]*quorum.Store{}}
+	c.peers.Members = map[string]string{}
+	scheme := "http"
+	if tls {
+		scheme, c.peers.TLS = "https", authority(t).peer(t)
+	}
+	for _, n := range c.names {
+		c.peers.Members[n] = scheme + "://" + freeAddress(t)
+		c.dirs[n] = filepath.Join(t.TempDir(), "etcd")
+	}
+	return c
+}
+
+// freeAddress is a loopback address with a port that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// open starts an observer's store and does not wait.
+func (c *trio) open(name string) *quorum.Store {
+	c.Helper()
+	s := openRaw(c.T, c.dirs[name], func(o *quorum.Options) {
+		o.Observer, o.Site, o.Peers, o.LeaseTTL = name, "site-"+name, &c.peers, 3*time.Second
+		o.Logger = o.Logger.With("observer", name)
+	})
+	c.stores[name] = s
+	return s
+}
+
+func (c *trio) openAll() {
+	c.Helper()
+	for _, n := range c.names {
+		c.open(n)
+	}
+	for _, n := range c.names {
+		c.joins(n)
+	}
+}
+
+func (c *trio) joins(name string) {
+	c.Helper()
+	waitFor(c.T, name+" to join", func() bool { return c.stores[name].Status().Joined })
+}
+
+// answers tells whether the store of that observer can be read now.
+func (c *trio) answers(name string) error {
+	_, err := c.stores[name].Read(c.Context())
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}

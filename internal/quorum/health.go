@@ -1,0 +1,167 @@
+package quorum
+
+import (
+	"context"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const (
+	// leaderEvery is how often the member is asked whether there is a majority.
+	leaderEvery = time.Second
+	// healthEvery is how often alarms and disk use are looked at.
+	healthEvery = 10 * time.Second
+	// roomAgain is the part of the quota, in percent, below which the database must
+	// be before an alarm of no space is taken back.
+	roomAgain = 80
+	// tidyWithin bounds the compaction and the defragmentation after such an alarm.
+	tidyWithin = time.Minute
+)
+
+// watchHealth looks at the majority, at alarms and at disk use until ctx ends.
+func (m *member) watchHealth(ctx context.Context) {
+	tick := time.NewTicker(leaderEvery)
+	defer tick.Stop()
+	var looked time.Time
+	for {
+		if now := m.o.Now(); looked.IsZero() || now.Sub(looked) >= healthEvery {
+			looked = now
+			m.lookAtHealth(ctx)
+		}
+		m.lookForLeader(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *member) lookAtHealth(ctx context.Context) {
+	used := dirBytes(m.o.Dir)
+	m.mu.Lock()
+	m.status.DiskBytes = used
+	cli, before := m.cli, m.status.Alarm
+	m.mu.Unlock()
+	if cli == nil {
+		return
+	}
+	asking, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	r, err := cli.AlarmList(asking)
+	if err != nil {
+		return // the next call that matters will tell
+	}
+	alarm := alarmOf(r)
+	m.alarmed(alarm)
+	// It is shown for one round at least, so that it is seen.
+	if noSpace := etcdserverpb.AlarmType_NOSPACE.String(); alarm == noSpace && before == noSpace {
+		m.makeRoom(ctx, cli)
+	}
+}
+
+// lookForLeader asks the own member whether it sees a leader: without one there
+// is no majority.
+func (m *member) lookForLeader(ctx context.Context) {
+	m.mu.Lock()
+	cli, url := m.cli, m.status.ClientURL
+	m.mu.Unlock()
+	if cli == nil || m.o.Peers == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	r, err := cli.Status(ctx, url)
+	if err != nil {
+		return // the next call that matters will tell
+	}
+	m.majority(r.Leader != 0)
+}
+
+// majority keeps whether there is one, and tells when that changes.
+func (m *member) majority(there bool) {
+	m.mu.Lock()
+	changed := m.status.NoMajority == there
+	m.status.NoMajority = !there
+	m.mu.Unlock()
+	switch {
+	case changed && there:
+		m.o.Logger.Info("the coordination store has a majority again")
+	case changed:
+		m.o.Logger.Error("the coordination store has no majority", "err", errNoMajority)
+	}
+}
+
+// alarmed keeps etcd's alarm, "" for none, and tells when it changes.
+func (m *member) alarmed(alarm string) {
+	m.mu.Lock()
+	before := m.status.Alarm
+	m.status.Alarm = alarm
+	m.mu.Unlock()
+	switch {
+	case before == alarm:
+	case alarm == "":
+		m.o.Logger.Info("the alarm of the coordination store is over", "alarm", before)
+	default:
+		m.o.Logger.Error("coordination store raised an alarm", "alarm", alarm)
+	}
+}
+
+// makeRoom drops what the store remembers of the past, gives the space back to
+// the disk, and takes the alarm of no space back when the database is clearly
+// below its quota: etcd never does that by itself. Each observer does it for its
+// own member; one that is still full raises the alarm again.
+func (m *member) makeRoom(ctx context.Context, cli *clientv3.Client) {
+	ctx, cancel := context.WithTimeout(ctx, tidyWithin)
+	defer cancel()
+	if err := m.tidy(ctx, cli); err != nil {
+		m.o.Logger.Warn("making room in the coordination store", "err", err)
+	}
+}
+
+func (m *member) tidy(ctx context.Context, cli *clientv3.Client) error {
+	m.mu.Lock()
+	url := m.status.ClientURL
+	m.mu.Unlock()
+	before, err := cli.Status(ctx, url)
+	if err != nil {
+		return err
+	}
+	after := before
+	if before.DbSize*100 >= m.o.Quota*roomAgain {
+		// Compacted by another observer a moment ago is as good.
+		_, _ = cli.Compact(ctx, before.Header.Revision, clientv3.WithCompactPhysical())
+		if _, err := cli.Defragment(ctx, url); err != nil {
+			return err
+		}
+		if after, err = cli.Status(ctx, url); err != nil {
+			return err
+		}
+	}
+	if after.DbSize*100 >= m.o.Quota*roomAgain {
+		m.o.Logger.Error("the coordination store stays full", "bytes", after.DbSize, "quota", m.o.Quota)
+		return nil
+	}
+	m.o.Logger.Warn("there is room in the coordination store again", "bytes_before", before.DbSize, "bytes", after.DbSize)
+	r, err := cli.AlarmList(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range r.Alarms {
+		if a.Alarm == etcdserverpb.AlarmType_NOSPACE {
+			if _, err := cli.AlarmDisarm(ctx, (*clientv3.AlarmMember)(a)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func alarmOf(r *clientv3.AlarmResponse) string {
+	for _, a := range r.Alarms {
+		return a.Alarm.String()
+	}
+	return ""
+}

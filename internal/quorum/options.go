@@ -1,0 +1,107 @@
+package quorum
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Options say where the store lives and who the observer is.
+type Options struct {
+	Dir       string        // the member's data, <storage.path>/etcd; made when absent
+	Cluster   string        // prefix of all keys
+	Observer  string        // this observer's name, unique in the cluster
+	Site      string        // the site it stands in, "" when it stands in none
+	Version   string        // of drwatch, shown to the other observers
+	LeaseTTL  time.Duration // how long silence is taken for life
+	ClientURL string        // http://127.0.0.1:PORT; "" or port 0 = choose one
+	Command   []string      // argv of a process that runs MemberMain
+	Peers     *Peers        // nil: the member is alone
+	Quota     int64         // bytes of the member's database; 0 = 256 MiB
+	Logger    *slog.Logger
+	Now       func() time.Time
+}
+
+// Peers are the members of a cluster of several observers.
+type Peers struct {
+	// Members are the peer URLs of all observers by name, this one included: what
+	// the cluster is founded with. The running cluster goes by what it has agreed on.
+	Members map[string]string
+	TLS     *TLS // nil: plain http
+}
+
+// TLS names a certificate with its key, and who signs the other side's. The
+// files are read again at each handshake, the CA at each start.
+type TLS struct {
+	CertFile string
+	KeyFile  string
+	CAFile   string
+}
+
+func (o *Options) check() error {
+	if o.ClientURL == "" {
+		o.ClientURL = "http://127.0.0.1:0"
+	}
+	if o.Quota == 0 {
+		o.Quota = quotaBytes
+	}
+	switch {
+	case o.Dir == "" || o.Cluster == "" || o.Observer == "":
+		return errors.New("directory, cluster and observer must be named")
+	case o.LeaseTTL < time.Second:
+		return fmt.Errorf("lease_ttl %s: want at least 1s", o.LeaseTTL)
+	case len(o.Command) == 0:
+		return errors.New("no command to run the member with")
+	case o.Logger == nil || o.Now == nil:
+		return errors.New("no logger or no clock")
+	case !strings.HasPrefix(o.ClientURL, "http://127.0.0.1:") && !strings.HasPrefix(o.ClientURL, "http://[::1]:"):
+		return fmt.Errorf("client_url %s: want http://127.0.0.1:PORT or http://[::1]:PORT, the member serves this machine only", o.ClientURL)
+	case o.Peers != nil:
+		return o.Peers.check(o.Observer)
+	}
+	return nil
+}
+
+func (p *Peers) check(observer string) error {
+	if _, ok := p.Members[observer]; !ok {
+		return fmt.Errorf("observer %s is not among the members of initial_cluster", observer)
+	}
+	for name, peer := range p.Members {
+		u, err := url.Parse(peer)
+		switch {
+		case err != nil || u.Port() == "":
+			return fmt.Errorf("peer URL %s of %s: want https://HOST:PORT", peer, name)
+		case (u.Scheme == "https") != (p.TLS != nil):
+			return fmt.Errorf("peer URL %s of %s: https and peer_tls go together", peer, name)
+		}
+	}
+	return nil
+}
+
+// absolute makes what is named by relative paths independent of the directory
+// that the member works in.
+func (o *Options) absolute() error {
+	files := []*string{&o.Dir}
+	argv := append([]string{}, o.Command...)
+	if strings.ContainsRune(argv[0], filepath.Separator) {
+		files = append(files, &argv[0])
+	}
+	if o.Peers != nil && o.Peers.TLS != nil {
+		tls := *o.Peers.TLS
+		files = append(files, &tls.CertFile, &tls.KeyFile, &tls.CAFile)
+		o.Peers = &Peers{Members: o.Peers.Members, TLS: &tls}
+	}
+	for _, f := range files {
+		abs, err := filepath.Abs(*f)
+		if err != nil {
+			return fmt.Errorf("%s: %w", *f, err)
+		}
+		*f = abs
+	}
+	o.Command = argv
+	return nil
+}
