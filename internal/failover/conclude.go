@@ -17,6 +17,9 @@ func (c *Controller) watchOperation(ctx context.Context, election int64, rec rep
 		if c.isStopping() {
 			return nil
 		}
+		if sent, late := c.cameLate(ctx, rec); late {
+			return c.takeLate(ctx, election, rec, sent)
+		}
 		p, err := c.track(ctx, rec)
 		if ctx.Err() != nil {
 			return ctx.Err()

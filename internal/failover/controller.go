@@ -20,6 +20,7 @@ type Options struct {
 	Store   Store
 	Session Session
 	Upkeep  Upkeep
+	Lates   Lates // nil: outcomes that come late are lost
 	Rules   Rules
 	Reader  Reader
 	Senders Senders

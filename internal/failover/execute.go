@@ -225,14 +225,15 @@ func (c *Controller) outcome(ctx context.Context, rec replication.IncidentRecord
 			return out, nil
 		}
 		c.o.Logger.Error("the outcome of a call is not written yet", "incident", rec.ID, "outcome", sent.Outcome, "err", err)
+		if rec, err = c.stillOurs(ctx, rec, err); err != nil && errors.Is(err, errTaken) {
+			c.leaveLate(ctx, rec, sent)
+			return rec, err
+		}
 		if c.isStopping() {
 			break
 		}
 		if e := c.pause(ctx, time.Second); e != nil {
 			return rec, e
-		}
-		if rec, err = c.stillOurs(ctx, rec, err); err != nil && errors.Is(err, errTaken) {
-			return rec, err
 		}
 	}
 	return rec, err
@@ -352,6 +353,9 @@ func (c *Controller) retryAt(id string) time.Time {
 // resume goes on with an incident whose intent is written: this observer has
 // restarted, was elected again, or lost the store in the middle.
 func (c *Controller) resume(ctx context.Context, election int64, rec replication.IncidentRecord) error {
+	if sent, late := c.cameLate(ctx, rec); late {
+		return c.takeLate(ctx, election, rec, sent)
+	}
 	call := rec.LastCall()
 	if call != nil && call.Outcome == replication.OutcomeNone {
 		var err error

@@ -24,6 +24,9 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 		if c.isStopping() {
 			return nil
 		}
+		if sent, late := c.cameLate(ctx, rec); late {
+			return c.takeLate(ctx, election, rec, sent)
+		}
 		p, err := c.o.Reader.Track(ctx, rec.Key(), jobID(rec))
 		if ctx.Err() != nil {
 			return ctx.Err()

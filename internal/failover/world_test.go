@@ -189,6 +189,7 @@ type world struct {
 
 	desk        *desk // for persons; nil: none
 	noOperators bool
+	closeWithin time.Duration // default one minute
 }
 
 func newWorld(t *testing.T, provider replication.Provider, mode replication.Mode) *world {
@@ -220,7 +221,7 @@ func (w *world) observe(store *quorumtest.Store, at func(step string)) (c *failo
 // the session is with.
 func (w *world) observeOn(incidents failover.Store, store *quorumtest.Store, at func(step string)) (c *failover.Controller, stop func()) {
 	o := failover.Options{
-		Observer: "obs-w", Site: "witness", Store: incidents, Session: store, Upkeep: store, Rules: w.rules, Reader: w.cloud, Senders: w.cloud,
+		Observer: "obs-w", Site: "witness", Store: incidents, Session: store, Upkeep: store, Lates: store, Rules: w.rules, Reader: w.cloud, Senders: w.cloud,
 		CanAct: func(string) bool { return true }, AcceptSingle: true, LeaseTTL: quorumtest.LeaseTTL, TrackInterval: time.Second,
 		Now: time.Now, Logger: w.log, At: at,
 		Told: func(f failover.Fact) { w.mu.Lock(); defer w.mu.Unlock(); w.facts = append(w.facts, f) },
@@ -253,7 +254,7 @@ func (w *world) observeOn(incidents failover.Store, store *quorumtest.Store, at 
 	return c, func() {
 		cancel()
 		<-done
-		closing, end := context.WithTimeout(context.Background(), time.Minute)
+		closing, end := context.WithTimeout(context.Background(), max(w.closeWithin, time.Minute))
 		defer end()
 		if err := c.Close(closing); err != nil {
 			w.t.Errorf("close: %v", err)
