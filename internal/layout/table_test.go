@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"internal/quorum/ledger":     {"internal/replication"},
 	"internal/quorum":            {"internal/quorum/ledger", "internal/replication"},
 	"internal/quorum/quorumtest": {"internal/quorum/ledger", "internal/replication"},
+	"internal/archive":           {"internal/quorum/ledger", "internal/replication"}, // ended journals in files
 	"internal/failover":          {"internal/replication"},
 
 	// What is told to people and programs.

@@ -47,23 +47,32 @@ func hashOf(e replication.Entry) (string, error) {
 func VerifyJournal(entries []replication.Entry) error {
 	prev := ""
 	for i, e := range entries {
-		if e.Seq != i+1 {
-			return fmt.Errorf("journal of %s: entry %d is missing: number %d stands in its place", e.Incident, i+1, e.Seq)
-		}
-		if e.Incident != entries[0].Incident {
-			return fmt.Errorf("journal of %s: entry %d belongs to %s", entries[0].Incident, e.Seq, e.Incident)
-		}
-		if e.Prev != prev {
-			return fmt.Errorf("journal of %s: entry %d does not follow the one before it", e.Incident, e.Seq)
-		}
-		hash, err := hashOf(e)
-		if err != nil {
+		if err := VerifyNext(entries[0].Incident, i+1, prev, e); err != nil {
 			return err
 		}
-		if hash != e.Hash {
-			return fmt.Errorf("journal of %s: entry %d was altered", e.Incident, e.Seq)
-		}
 		prev = e.Hash
+	}
+	return nil
+}
+
+// VerifyNext checks one entry: that it is number seq of that journal, follows
+// the entry whose hash is prev, and is as it was written.
+func VerifyNext(chain string, seq int, prev string, e replication.Entry) error {
+	if e.Seq != seq {
+		return fmt.Errorf("journal of %s: entry %d is missing: number %d stands in its place", e.Incident, seq, e.Seq)
+	}
+	if e.Incident != chain {
+		return fmt.Errorf("journal of %s: entry %d belongs to %s", chain, e.Seq, e.Incident)
+	}
+	if e.Prev != prev {
+		return fmt.Errorf("journal of %s: entry %d does not follow the one before it", e.Incident, e.Seq)
+	}
+	hash, err := hashOf(e)
+	if err != nil {
+		return err
+	}
+	if hash != e.Hash {
+		return fmt.Errorf("journal of %s: entry %d was altered", e.Incident, e.Seq)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // operator is the journal of what persons did to the whole store.
-const operator = "operator"
+const operator = replication.PersonsJournal
 
 // keys builds the keys of one cluster. Names are escaped, so that a slash or a
 // space in a provider's id cannot reach into another key.
@@ -45,6 +45,23 @@ func (k keys) late(id string, token int64) string {
 	return k.join("late", id, fmt.Sprint(token))
 }
 func (k keys) lates(id string) string { return k.join("late", id) + "/" }
+func (k keys) allLates() string       { return k.root + "late/" }
+
+// Under archive/ stands the order of what the observers archive: its head, the
+// anchors that some archive still lacks, how far each journal is anchored, and
+// how far each observer's archive is.
+func (k keys) archiveHead() string { return k.join("archive", "head") }
+
+func (k keys) anchor(seq int64) string {
+	return k.join("archive", "anchor", fmt.Sprintf("%012d", seq))
+}
+
+func (k keys) anchoredChain(id string) string { return k.join("archive", "chain", id) }
+func (k keys) anchoredChains() string         { return k.root + "archive/chain/" }
+
+func (k keys) progress(observer string) string { return k.join("archive", "observer", observer) }
+func (k keys) allProgress() string             { return k.root + "archive/observer/" }
+func (k keys) observers() string               { return k.root + "observer/" }
 
 func (k keys) group(g replication.GroupKey) string {
 	return k.join("group", string(g.Provider), g.ID)
@@ -81,12 +98,15 @@ func shard(g replication.GroupKey) string {
 	return fmt.Sprintf("%02x", sum[0])
 }
 
-// state is all of the cluster but the journals, which only grow and which no
-// decision reads.
+// state is all of the cluster but the journals and what is about archiving them,
+// which no decision reads.
 func (k keys) state() []Span {
-	journals := Under(k.root + "journal/")
-	return []Span{{From: k.root, To: journals.From}, {From: journals.To, To: after(k.root)}}
+	archive, journals := Under(k.root+"archive/"), Under(k.root+"journal/")
+	return []Span{{From: k.root, To: archive.From}, {From: archive.To, To: journals.From}, {From: journals.To, To: after(k.root)}}
 }
+
+// only is the span of one key.
+func only(key string) Span { return Span{From: key, To: key + "\x00"} }
 
 // split undoes join.
 func (k keys) split(key string) ([]string, error) {

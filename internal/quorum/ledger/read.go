@@ -225,7 +225,8 @@ func (l *Ledger) Journal(ctx context.Context, incident string) ([]replication.En
 	return entries, nil
 }
 
-// PersonsJournal is the journal of what persons did to the whole store.
+// PersonsJournal is the newest part of the journal of what persons did to the
+// whole store; the older entries are in the archives.
 func (l *Ledger) PersonsJournal(ctx context.Context) ([]replication.Entry, error) {
 	return l.Journal(ctx, operator)
 }
