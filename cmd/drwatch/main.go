@@ -59,6 +59,7 @@ func run(args []string) int {
 	checkCommands(app, add)
 	viewCommands(app, add)
 	answerCommands(app, add)
+	memberCommands(app, add)
 	actionCommands(app, add)
 	simCommand(app, add)
 

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"path/filepath"
 
+	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/config"
 	"github.com/drwatch/drwatch/internal/quorum"
 )
@@ -23,4 +25,35 @@ func storeOptions(o *Options, c *config.Config) quorum.Options {
 		}
 	}
 	return out
+}
+
+// Members are who makes up the coordination store, with what is known of their
+// observers.
+func (o operator) Members(ctx context.Context) (api.Members, error) {
+	roster, err := o.app.store.Roster(ctx)
+	if err != nil {
+		return api.Members{}, o.done(err)
+	}
+	observers := o.app.controller.State().Cluster.Observers
+	out := api.Members{Agreed: roster.Agreed, Notes: append([]string{}, roster.Differs...), Members: []api.Member{}}
+	for _, m := range roster.Members {
+		row := api.Member{Name: m.Name, PeerURL: m.PeerURL, Started: m.Started, Leads: m.Leads, Self: m.Self}
+		for _, ob := range observers {
+			if ob.Name == m.Name {
+				row.Alive, row.Site, row.Version = true, ob.Site, ob.Version
+			}
+		}
+		out.Members = append(out.Members, row)
+	}
+	return out, nil
+}
+
+// ReplaceMember lets an observer that lost its data begin anew.
+func (o operator) ReplaceMember(ctx context.Context, name, who, reason string) error {
+	return o.done(o.app.store.ReplaceMember(ctx, name, who, reason))
+}
+
+// RemoveMember takes an observer's member out of the store.
+func (o operator) RemoveMember(ctx context.Context, name, who, reason string) error {
+	return o.done(o.app.store.RemoveMember(ctx, name, who, reason))
 }

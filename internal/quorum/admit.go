@@ -269,12 +269,15 @@ func (c memberConfig) nameOf(peer string) string {
 
 func (c memberConfig) whoAnswered(answers map[string]peerAnswer) string {
 	var out []string
-	for _, peer := range c.others(answers) {
-		has := "no answer"
-		if _, ok := answers[peer]; ok {
-			has = "answered"
+	for _, name := range slices.Sorted(maps.Keys(c.Members)) {
+		_, ok := answers[c.Members[name]]
+		switch {
+		case name == c.Name:
+		case ok:
+			out = append(out, name+" answered")
+		default:
+			out = append(out, name+" no answer")
 		}
-		out = append(out, c.nameOf(peer)+" "+has)
 	}
 	return strings.Join(out, ", ")
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -95,6 +96,7 @@ func (m *member) converse(c *child, stdout io.Reader) error {
 	}
 	// A child that cannot take its configuration has ended; its exit tells why.
 	_, _ = c.stdin.Write(append(line, '\n'))
+	var ending error
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
 		if url, ready := strings.CutPrefix(lines.Text(), sayReady); ready {
@@ -107,12 +109,15 @@ func (m *member) converse(c *child, stdout io.Reader) error {
 		if why, waits := strings.CutPrefix(lines.Text(), sayWaiting); waits {
 			m.waits(why)
 		}
+		if why, ends := strings.CutPrefix(lines.Text(), sayEnds); ends {
+			ending = errors.New(why)
+		}
 		if why, lost := strings.CutPrefix(lines.Text(), sayLost); lost {
 			m.seen.breaks(why)
 			m.note(m.seen.err())
 		}
 	}
-	return nil
+	return ending
 }
 
 func (m *member) childConfig() memberConfig {

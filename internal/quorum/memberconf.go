@@ -2,7 +2,6 @@ package quorum
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -44,9 +43,15 @@ const (
 	loneSocket    = "unix://peer.sock"
 )
 
-// errRemoved is the end of a member that the others have taken out.
-var errRemoved = errors.New("the running cluster has removed or replaced this member: " +
-	"move its data directory away, and look at `drwatch member list` on another observer; one that was replaced joins again by itself")
+// diagnosis is an end of the member whose cause is known better than etcd tells
+// it: one sentence on what is wrong and what to do.
+type diagnosis string
+
+func (d diagnosis) Error() string { return string(d) }
+
+// removed is the end of a member that the others have taken out.
+const removed diagnosis = "the running cluster has removed or replaced this member: move its data directory away, " +
+	"and look at `drwatch member list` on another observer; one that was replaced joins again by itself"
 
 // etcdConfig is a member with short logs and a small quota: the store holds
 // kilobytes. It serves clients of this machine only and is durable: fsync stays
@@ -156,11 +161,11 @@ func (c memberConfig) fits(found []*membership.Member) error {
 	case len(found) == 0: // not known yet
 		return nil
 	case len(c.Members) > 0 && lone:
-		return fmt.Errorf("%s holds the store of a lone observer, but initial_cluster names %d: "+
-			"end and acknowledge its incidents, move the directory and %s.seen.json away, and start again", c.Dir, len(c.Members), c.Dir)
+		return diagnosis(fmt.Sprintf("%s holds the store of a lone observer, but initial_cluster names %d: "+
+			"end and acknowledge its incidents, move the directory and %s.seen.json away, and start again", c.Dir, len(c.Members), c.Dir))
 	case len(c.Members) == 0 && !lone:
-		return fmt.Errorf("%s holds the store of a cluster of %d members, but initial_cluster names none: put it back, "+
-			"or move the directory and %s.seen.json away to begin anew", c.Dir, len(found), c.Dir)
+		return diagnosis(fmt.Sprintf("%s holds the store of a cluster of %d members, but initial_cluster names none: put it back, "+
+			"or move the directory and %s.seen.json away to begin anew", c.Dir, len(found), c.Dir))
 	}
 	return nil
 }

@@ -97,6 +97,7 @@ func waitLock(path string, orphaned <-chan struct{}, stdout io.Writer) (func(), 
 const (
 	sayWaiting = "waiting " // and for what, while it goes on trying
 	sayLost    = "lost "    // and why the store that is known is no more
+	sayEnds    = "ends "    // and why, in a sentence that tells what to do
 	sayReady   = "ready "   // and its client URL
 )
 
@@ -139,13 +140,23 @@ func runEtcd(c memberConfig, cfg *embed.Config, orphaned <-chan struct{}, stdout
 	// listeners and what still hangs on them need no farewell. A member that leads
 	// hands that over first.
 	defer e.Server.Stop()
+	err = c.diagnosed(attend(c, e, orphaned, stdout))
+	var d diagnosis
+	if errors.As(err, &d) {
+		fmt.Fprintf(stdout, "%s%s\n", sayEnds, d)
+	}
+	return err
+}
+
+// attend sees the running member through to its end.
+func attend(c memberConfig, e *embed.Etcd, orphaned <-chan struct{}, stdout io.Writer) error {
 	if ready, err := untilReady(c, e, orphaned, stdout); err != nil || !ready {
 		return err
 	}
 	fmt.Fprintf(stdout, "%shttp://%s\n", sayReady, e.Clients[0].Addr())
 	select {
 	case <-e.Server.StopNotify():
-		return c.stopped()
+		return errStopped
 	case err := <-e.Err():
 		return err
 	case <-orphaned:
@@ -166,7 +177,7 @@ func untilReady(c memberConfig, e *embed.Etcd, orphaned <-chan struct{}, stdout 
 		case <-e.Server.ReadyNotify():
 			return true, c.fits(e.Server.Cluster().Members())
 		case <-e.Server.StopNotify():
-			return false, c.stopped()
+			return false, errStopped
 		case err := <-e.Err():
 			return false, err
 		case <-orphaned:
@@ -179,13 +190,16 @@ func untilReady(c memberConfig, e *embed.Etcd, orphaned <-chan struct{}, stdout 
 	}
 }
 
-// stopped tells why etcd stopped by itself. A member that the others have taken
-// out stops when they say so.
-func (c memberConfig) stopped() error {
-	if len(c.Members) > 0 && c.takenOut() {
-		return errRemoved
+var errStopped = errors.New("it stopped by itself")
+
+// diagnosed finds out why etcd ended: a member that the others have taken out
+// ends when they tell it.
+func (c memberConfig) diagnosed(err error) error {
+	var d diagnosis
+	if err == nil || len(c.Members) == 0 || errors.As(err, &d) || !c.takenOut() {
+		return err
 	}
-	return errors.New("it stopped by itself")
+	return removed
 }
 
 // stderrLogger writes warnings and worse to standard error, a line of JSON each.

@@ -51,6 +51,7 @@ type Options struct {
 	View     View
 	Operator Operator
 	Actions  Actions // nil: there are none, and POST actions is not found
+	Members  Members // nil: they cannot be seen or changed here
 	Metrics  http.Handler
 	Logger   *slog.Logger
 	Now      func() time.Time
@@ -99,6 +100,9 @@ func (h handler) read(mux *http.ServeMux) {
 		}
 		return h.o.View.Explain(r.FormValue("account"), r.FormValue("group"))
 	})
+	if h.o.Members != nil {
+		get("members", func(r *http.Request) (any, error) { return h.o.Members.Members(r.Context()) })
+	}
 	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, ErrNotFound))
 	})
@@ -124,6 +128,14 @@ func (h handler) mutate(mux *http.ServeMux) {
 	post("unfreeze", func(ctx context.Context, _ string, y api.Reason) error {
 		return op.Unfreeze(ctx, y.Who, y.Reason, y.StoreWasReset)
 	})
+	if m := h.o.Members; m != nil {
+		post("members/{id}/replace", func(ctx context.Context, id string, y api.Reason) error {
+			return m.ReplaceMember(ctx, id, y.Who, y.Reason)
+		})
+		post("members/{id}/remove", func(ctx context.Context, id string, y api.Reason) error {
+			return m.RemoveMember(ctx, id, y.Who, y.Reason)
+		})
+	}
 }
 
 // host is an address without its port: a person is the same one through every

@@ -1,11 +1,11 @@
-package quorum_test
+package cluster_test
 
 import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/drwatch/drwatch/internal/quorum"
 )
@@ -32,7 +32,18 @@ func newTrio(t *testing.T, tls bool) *trio {
 		c.peers.Members[n] = scheme + "://" + freeAddress(t)
 		c.dirs[n] = filepath.Join(t.TempDir(), "etcd")
 	}
+	t.Cleanup(c.closeAll)
 	return c
+}
+
+// closeAll closes what is still open, all at once: the last ones have no
+// majority to give their leases back to.
+func (c *trio) closeAll() {
+	var wg sync.WaitGroup
+	for _, s := range c.stores {
+		wg.Go(func() { _ = s.Close() })
+	}
+	wg.Wait()
 }
 
 // freeAddress is a loopback address with a port that nobody listens at.
@@ -49,10 +60,12 @@ func freeAddress(t *testing.T) string {
 // open starts an observer's store and does not wait.
 func (c *trio) open(name string) *quorum.Store {
 	c.Helper()
-	s := openRaw(c.T, c.dirs[name], func(o *quorum.Options) {
-		o.Observer, o.Site, o.Peers, o.LeaseTTL = name, "site-"+name, &c.peers, 3*time.Second
-		o.Logger = o.Logger.With("observer", name)
-	})
+	o := options(c.dirs[name], logger(c.T).With("observer", name))
+	o.Observer, o.Site, o.Peers = name, "site-"+name, &c.peers
+	s, err := quorum.Open(o)
+	if err != nil {
+		c.Fatal(err)
+	}
 	c.stores[name] = s
 	return s
 }

@@ -1,4 +1,4 @@
-package quorum_test
+package cluster_test
 
 import (
 	"strings"
