@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/drwatch/drwatch/internal/alerts"
 	"github.com/drwatch/drwatch/internal/collector"
 	"github.com/drwatch/drwatch/internal/failover"
 	"github.com/drwatch/drwatch/internal/policy"
@@ -33,6 +34,7 @@ type App struct {
 
 	history    *series.Store
 	collector  *collector.Collector
+	alerts     *alerts.Book // that this observer was sent
 	evaluator  *policy.Evaluator
 	rules      *evaluating // what the controller asks
 	store      *quorum.Store
@@ -112,6 +114,7 @@ func (a *App) build(l *loaded) error {
 	if err != nil {
 		return fmt.Errorf("collector: %w", err)
 	}
+	a.alerts = a.newAlerts(l)
 	if a.page, err = newPage(a.collector.Definitions(), definitions()); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/drwatch/drwatch/internal/config"
+	"github.com/drwatch/drwatch/internal/policy"
 )
 
 // Run runs the daemon until ctx ends, then stops in order: nothing new is
@@ -75,6 +76,8 @@ func (a *App) loop(ctx context.Context) {
 		case <-a.collector.Changed():
 			wait(ctx, leastPause)
 		case <-a.controller.Wake():
+			wait(ctx, leastPause)
+		case <-a.alerts.Changed():
 			wait(ctx, leastPause)
 		}
 		timer.Stop()
@@ -165,6 +168,7 @@ func (a *App) reload() error {
 		return fmt.Errorf("rules: %w", err)
 	}
 	a.history.SetRetention(next.historyNeeded())
+	a.alerts.Want(policy.WantedAlerts(next.rules))
 	a.clouds.Store(cl)
 	a.current.Store(next)
 	for _, r := range next.rules {

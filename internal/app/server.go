@@ -59,7 +59,7 @@ func (s *server) handle(a *App) error {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	s.http.Handler = web.Handler(web.Options{
-		View: a, Operator: operator{a}, Actions: operator{a}, Members: operator{a}, Logger: s.o.Logger.With("component", "web"), Now: s.o.Now,
+		View: a, Operator: operator{a}, Actions: operator{a}, Alerts: alertsIn{a.alerts}, Members: operator{a}, Logger: s.o.Logger.With("component", "web"), Now: s.o.Now,
 		Metrics: promhttp.InstrumentMetricHandler(reg, metrics),
 	})
 	return nil

@@ -34,7 +34,8 @@ var mayImport = map[string][]string{
 	"internal/series":            {},
 	"internal/collector":         {"internal/provider", "internal/probe", "internal/series", "internal/replication"},
 	"internal/policy/rulefile":   {"internal/strictyaml", "internal/replication"},
-	"internal/policy":            {"internal/policy/rulefile", "internal/series", "internal/replication"},
+	"internal/alerts":            {"internal/series"}, // what Alertmanager has sent
+	"internal/policy":            {"internal/alerts", "internal/policy/rulefile", "internal/series", "internal/replication"},
 	"internal/policy/policytest": {"internal/policy", "internal/policy/rulefile", "internal/strictyaml", "internal/series", "internal/replication"},
 	"internal/quorum/ledger":     {"internal/replication"},
 	"internal/quorum":            {"internal/quorum/ledger", "internal/replication"},
@@ -61,7 +62,7 @@ var onlyIn = map[string][]string{
 	"github.com/aliyun/":                        {"internal/provider/ebs"},
 	"go.etcd.io/":                               {"internal/quorum"},
 	"github.com/prometheus/blackbox_exporter/":  {"internal/probe", "internal/config"},
-	"github.com/prometheus/prometheus/":         {"internal/series", "internal/collector", "internal/policy", "internal/policy/rulefile", "internal/policy/policytest", "internal/exposition/expositiontest"},
+	"github.com/prometheus/prometheus/":         {"internal/series", "internal/alerts", "internal/collector", "internal/policy", "internal/policy/rulefile", "internal/policy/policytest", "internal/exposition/expositiontest"},
 	"github.com/alecthomas/kingpin/":            {"cmd/drwatch"},
 	"modernc.org/sqlite":                        {"internal/history"},
 	"github.com/prometheus/client_golang/api":   {"internal/report", "internal/policy/policytest", "internal/client"},

@@ -144,7 +144,7 @@ func TestImports(t *testing.T) {
 				t.Errorf("policy pulls in %s", d)
 			}
 		}
-		if p, is := strings.CutPrefix(d, ours); is && p != "policy" && p != "policy/rulefile" && p != "series" && p != "replication" && p != "strictyaml" {
+		if p, is := strings.CutPrefix(d, ours); is && p != "policy" && p != "policy/rulefile" && p != "alerts" && p != "series" && p != "replication" && p != "strictyaml" {
 			t.Errorf("policy pulls in %s", d)
 		}
 	}

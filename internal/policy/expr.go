@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"github.com/drwatch/drwatch/internal/alerts"
 	"github.com/drwatch/drwatch/internal/policy/rulefile"
 )
 
@@ -15,6 +16,9 @@ import (
 type expr struct {
 	text      string
 	selectors []selector
+	// told, of an alert: what asks whether anything is known of it, be it firing
+	// or resolved. "" for any other expression.
+	told string
 }
 
 // selector is one vector selector of an expression: what it reads, and how far
@@ -60,6 +64,9 @@ func parse(text string, u use) (expr, error) {
 			refuseTime(refuse, n.Timestamp != nil || n.StartOrEnd != 0, n.OriginalOffset)
 		case *parser.VectorSelector:
 			refuseTime(refuse, n.Timestamp != nil || n.StartOrEnd != 0, n.OriginalOffset)
+			if mayBeAlert(n.LabelMatchers) {
+				refuse("it reads %s, and an alert is evidence of one source; name it in the rule's `alert`", alerts.Metric)
+			}
 			e.selectors = append(e.selectors, newSelector(n, window, path))
 			window = 0
 		}
@@ -112,7 +119,11 @@ func compile(r rulefile.Rule) (program, error) {
 		take(&p.triggers, r.Expr, asEvidence)
 	}
 	if r.Alert != "" {
-		take(&p.triggers, "ALERTS"+r.Alert, asEvidence)
+		a, err := parseAlert(r.Alert)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("rule %s: %w", r.Name, err))
+		}
+		p.triggers = append(p.triggers, a)
 	}
 	if len(p.triggers) == 0 {
 		problems = append(problems, fmt.Errorf("rule %s has no trigger: give it expr, site_unreachable or alert", r.Name))

@@ -18,6 +18,7 @@ type moment struct {
 	plain   []answer
 	sure    lazy // with missing samples as they last were
 	bridged lazy // the same, for keep_firing_for only
+	told    lazy // of the triggers that are alerts: firing or resolved
 	holed   *bool
 	known   []bool // per trigger
 }
@@ -69,6 +70,14 @@ func (m *moment) once(l *lazy, again func(expr) (answer, error)) ([]answer, erro
 // asBefore evaluates a trigger with every missing sample as it last was.
 func (m *moment) asBefore(x expr) (answer, error) { return m.e.asBefore(m.ctx, x, m.t) }
 
+// tellsOf is what is known of a trigger that is an alert.
+func (m *moment) tellsOf(x expr) (answer, error) {
+	if x.told == "" {
+		return answer{}, nil
+	}
+	return m.e.ask(m.ctx, m.e.store, expr{text: x.told}, m.t)
+}
+
 // carried evaluates a trigger with samples that are missing for no longer than
 // keep_firing_for as they last were.
 func (m *moment) carried(x expr) (answer, error) {
@@ -103,7 +112,7 @@ func (m *moment) of(t *Target, active bool) (truth, float64) {
 		}
 	}
 	for i, a := range m.plain {
-		if _, ok := a.says(t, false); !ok && m.isKnown(i) {
+		if _, ok := a.says(t, false); !ok && m.isKnown(i, t) {
 			return truthNo, 0
 		}
 	}
@@ -136,8 +145,17 @@ func (m *moment) hasHoles() bool {
 }
 
 // isKnown tells whether each selector of the i-th trigger has something fresh to
-// say, so that "no sample" is a no.
-func (m *moment) isKnown(i int) bool {
+// say, so that "no sample" is a no. Alertmanager does not send what does not
+// fire: of an alert, only what was said of this very target is known.
+func (m *moment) isKnown(i int, t *Target) bool {
+	if m.r.program.triggers[i].told != "" {
+		told, err := m.once(&m.told, m.tellsOf)
+		if err != nil {
+			return false
+		}
+		_, is := told[i].says(t, false)
+		return is
+	}
 	if m.known == nil {
 		m.known = make([]bool, len(m.plain))
 		for i, x := range m.r.program.triggers {

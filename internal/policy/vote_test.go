@@ -250,18 +250,6 @@ func TestSilenceIsNoEvidence(t *testing.T) {
 	}
 }
 
-func TestAlert(t *testing.T) {
-	w := newWorld(t, "witness", siteRule(now, func(r *rulefile.Rule) { r.Alert = `{alertname="WarehouseDown"}` }))
-	w.site(0, "az-a", 0)
-	w.want(1, none)
-	w.put(2, "alerts", sample(1, "__name__", "ALERTS", "alertname", "WarehouseDown", "name", "other"))
-	w.want(3, none)
-	w.put(4, "alerts", sample(1, "__name__", "ALERTS", "alertname", "WarehouseDown", "name", "db-1"))
-	w.want(5, replication.Go)
-	w.site(6, "az-a", 1)
-	w.want(7, replication.Veto)
-}
-
 func TestUntrueFor(t *testing.T) {
 	w := newWorld(t, "witness", siteRule())
 	w.site(0, "az-a", 0)

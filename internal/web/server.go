@@ -52,6 +52,7 @@ type Options struct {
 	Operator Operator
 	Actions  Actions // nil: there are none, and POST actions is not found
 	Members  Members // nil: they cannot be seen or changed here
+	Alerts   Alerts  // nil: nobody takes them, and POST alerts is not found
 	Metrics  http.Handler
 	Logger   *slog.Logger
 	Now      func() time.Time
@@ -76,6 +77,7 @@ func Handler(o Options) http.Handler {
 	h.read(mux)
 	h.mutate(mux)
 	h.act(mux)
+	h.alerts(mux)
 	return secure(mux)
 }
 

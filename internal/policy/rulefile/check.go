@@ -87,7 +87,7 @@ func (c *checker) trigger() {
 		c.promql(r.Expr, "expr")
 	}
 	if r.Alert != "" {
-		c.selector(r.Alert, "alert")
+		c.alert()
 	}
 	if r.Veto != "" {
 		c.promql(r.Veto, "veto")

@@ -49,6 +49,21 @@ func (c *checker) targets() {
 	}
 }
 
+// alert checks the matchers over alerts. They must name some: an observer that
+// took any alert for evidence would act on one about its own disk.
+func (c *checker) alert() {
+	before, names := len(c.problems), false
+	for _, m := range c.selector(c.rule.Alert, "alert") {
+		if m.Name == model.MetricNameLabel {
+			c.errorf(c.at("alert"), "alert: an alert's name is its label alertname: {alertname=%q}", m.Value)
+		}
+		names = names || !m.Matches("")
+	}
+	if !names && len(c.problems) == before {
+		c.errorf(c.at("alert"), `alert matches every alert there is: name some, for example {alertname="SiteDown"}`)
+	}
+}
+
 // selector parses matchers such as {a="b"}.
 func (c *checker) selector(text, key string) []*labels.Matcher {
 	ms, err := c.parser.ParseMetricSelector(text)

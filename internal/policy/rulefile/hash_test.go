@@ -15,6 +15,7 @@ groups:
       - failover: r
         targets: '{active_site="az-a", target_site="az-b", provider="huawei_sdrs"}'
         expr: drwatch_site_reachable{site="az-a"} == 0
+        alert: '{alertname="SiteDown", severity="critical"}'
         for: 60s
         mode: auto
         quorum: {agree: 2, of: 3}
@@ -45,6 +46,7 @@ groups:
     expr: |
       drwatch_site_reachable{ site = 'az-a' }
         == 0
+    alert: "{severity='critical',alertname='SiteDown'}"
     targets: '{provider="huawei_sdrs",target_site="az-b",active_site="az-a"}'
     failover: r
   name: other
@@ -96,15 +98,17 @@ func TestHashTellsWhatMatters(t *testing.T) {
 		t.Error("the evaluator's version is not in the hash")
 	}
 	for old, changed := range map[string]string{
-		"for: 60s":             "for: 61s",
-		"mode: auto":           "mode: approve",
-		"agree: 2":             "agree: 1",
-		"lag_under: 30s":       "lag_under: 31s",
-		`provider="huawei_sdr`: `provider!="huawei_sdr`,
-		"== 0":                 "< 1",
-		"monday:friday":        "friday",
-		"127.0.0.1/x":          "127.0.0.1/y",
-		"- name: g":            "- name: g\n    interval: 7s",
+		"for: 60s":              "for: 61s",
+		"mode: auto":            "mode: approve",
+		"agree: 2":              "agree: 1",
+		"lag_under: 30s":        "lag_under: 31s",
+		`alertname="SiteDown"`:  `alertname="SiteUp"`,
+		`, severity="critical"`: "",
+		`provider="huawei_sdr`:  `provider!="huawei_sdr`,
+		"== 0":                  "< 1",
+		"monday:friday":         "friday",
+		"127.0.0.1/x":           "127.0.0.1/y",
+		"- name: g":             "- name: g\n    interval: 7s",
 	} {
 		if !strings.Contains(hashed, old) {
 			t.Fatalf("%q is not in the rule", old)
