@@ -61,6 +61,8 @@ func run(args []string) int {
 	answerCommands(app, add)
 	memberCommands(app, add)
 	actionCommands(app, add)
+	journalCommands(app, add)
+	replayCommand(app, add)
 	simCommand(app, add)
 
 	name, err := app.Parse(args)

@@ -35,9 +35,12 @@ func viewCommands(app *kingpin.Application, add func(*kingpin.CmdClause, action)
 }
 
 func incidentsCommand(view func(string, string) (*kingpin.CmdClause, *asking), add func(*kingpin.CmdClause, action)) {
-	cmd, a := view("incidents", "Show all incidents, or one with its journal.")
+	cmd, a := view("incidents", "Show the incidents, newest first, or one with its journal.")
 	id := cmd.Arg("id", "The incident.").String()
-	all := show(a, func(ctx context.Context, c *client.Client) ([]replication.Incident, error) { return c.Incidents(ctx) },
+	limit := cmd.Flag("limit", "How many to show at most, newest first.").Default("1000").Int()
+	all := show(a, func(ctx context.Context, c *client.Client) ([]replication.Incident, error) {
+		return c.Incidents(ctx, *limit)
+	},
 		func(w io.Writer, is []replication.Incident, _ time.Time) error { return console.Incidents(w, is) })
 	one := show(a, func(ctx context.Context, c *client.Client) (api.Incident, error) { return c.Incident(ctx, *id) },
 		func(w io.Writer, i api.Incident, _ time.Time) error { return console.Incident(w, i) })

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/drwatch/drwatch/internal/alerts"
+	"github.com/drwatch/drwatch/internal/archive"
 	"github.com/drwatch/drwatch/internal/collector"
 	"github.com/drwatch/drwatch/internal/failover"
 	"github.com/drwatch/drwatch/internal/policy"
@@ -38,6 +39,7 @@ type App struct {
 	evaluator  *policy.Evaluator
 	rules      *evaluating // what the controller asks
 	store      *quorum.Store
+	archive    *archive.Archive // of journals that have ended
 	controller *failover.Controller
 	metrics    *metrics
 	table      *collector.Table // of what samples tells
@@ -139,6 +141,8 @@ func (a *App) build(l *loaded) error {
 		return err
 	}
 	a.onClose("coordination store", func(context.Context) error { return a.store.Close() })
+	a.archive = archive.New(archiveFolder(o.StoragePath))
+	a.onClose("archive of journals", func(context.Context) error { return a.archive.Close() })
 
 	a.rules = a.newEvaluating()
 	a.controller = failover.New(a.controllerOptions(c.Observer.Name, c.Observer.Site))

@@ -20,6 +20,10 @@ type metrics struct {
 	evaluations *prometheus.HistogramVec
 	failures    *prometheus.CounterVec
 
+	archived      prometheus.Counter
+	archiveErrors prometheus.Counter
+	unarchived    prometheus.Gauge
+
 	mu     sync.Mutex
 	reason string    // why the last round decided nothing, "" when it did
 	saidAt time.Time // when that was logged last
@@ -41,12 +45,21 @@ func newMetrics() *metrics {
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "drwatch_rule_evaluation_failures_total", Help: "Evaluations of a rule that failed: its trigger was unknown.",
 		}, []string{"rule"}),
+		archived: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "drwatch_journal_archived_total", Help: "Records of ended journals that this observer has archived, durably.",
+		}),
+		archiveErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "drwatch_journal_archive_errors_total", Help: "Attempts to write or read the archive of journals that failed, as on a full disk.",
+		}),
+		unarchived: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "drwatch_journal_unarchived_records", Help: "Records of ended journals that this observer has still to archive.",
+		}),
 	}
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		m.incidents, m.duration, m.evaluations, m.failures, version.NewCollector("drwatch"),
+		m.incidents, m.duration, m.evaluations, m.failures, m.archived, m.archiveErrors, m.unarchived, version.NewCollector("drwatch"),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
 }

@@ -32,6 +32,8 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	wg.Go(func() { a.reloadOnRequest(ctx) })
 	wg.Go(func() { a.keepRendered(watching) })
+	archived := make(chan struct{})
+	go func() { a.keepArchive(watching, a.newKeeper()); close(archived) }()
 	loop, stopLoop := context.WithCancel(ctx)
 	defer stopLoop()
 	wg.Go(func() { a.loop(loop) })
@@ -50,6 +52,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer cancel()
 	err = errors.Join(err, a.controller.Close(drain))
 	stopWatching()
+	<-archived
 	err = errors.Join(err, a.close(drain))
 	wg.Wait()
 	return err

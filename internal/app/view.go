@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -160,39 +159,6 @@ func (a *App) Observers() []api.Observer {
 		out = append(out, api.Observer{Observer: o, Leads: cluster.Leader != nil && cluster.Leader.Observer == o.Name})
 	}
 	return out
-}
-
-// Incidents are all incidents as the last round saw them, newest first.
-func (a *App) Incidents() []replication.Incident {
-	cluster := a.controller.State().Cluster
-	out := make([]replication.Incident, 0, len(cluster.Incidents))
-	for _, rec := range cluster.Incidents {
-		out = append(out, rec.Incident)
-	}
-	slices.SortFunc(out, func(x, y replication.Incident) int {
-		if c := y.OpenedAt.Compare(x.OpenedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(x.Name+x.ID, y.Name+y.ID)
-	})
-	return out
-}
-
-// Incident is one incident with its journal, read from the store now.
-func (a *App) Incident(ctx context.Context, id string) (api.Incident, error) {
-	cluster, err := a.store.Read(ctx)
-	if err != nil {
-		return api.Incident{}, fmt.Errorf("incident %q: %w", id, err)
-	}
-	rec, ok := cluster.Incidents[id]
-	if !ok {
-		return api.Incident{}, fmt.Errorf("incident %q: %w", id, web.ErrNotFound)
-	}
-	journal, err := a.store.Journal(ctx, id)
-	if err != nil {
-		return api.Incident{}, fmt.Errorf("journal of incident %q: %w", id, err)
-	}
-	return api.Incident{Incident: rec.Incident, Journal: journal}, nil
 }
 
 // Explain is why a group has or has not been failed over.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/drwatch/drwatch/internal/api"
@@ -63,9 +64,19 @@ func (c *Client) Rules(ctx context.Context) (out []api.Rule, err error) {
 	return out, c.get(ctx, "rules", &out)
 }
 
-// Incidents asks for all incidents, newest first.
-func (c *Client) Incidents(ctx context.Context) (out []replication.Incident, err error) {
-	return out, c.get(ctx, "incidents", &out)
+// Incidents asks for the newest incidents, newest first, at most limit; 0 leaves
+// the number to the daemon.
+func (c *Client) Incidents(ctx context.Context, limit int) (out []replication.Incident, err error) {
+	path := "incidents"
+	if limit > 0 {
+		path += "?limit=" + strconv.Itoa(limit)
+	}
+	return out, c.get(ctx, path, &out)
+}
+
+// CheckJournal asks whether every journal is as it was written.
+func (c *Client) CheckJournal(ctx context.Context) (out api.JournalCheck, err error) {
+	return out, c.get(ctx, "journal/check", &out)
 }
 
 // Incident asks for one incident with its journal.

@@ -103,6 +103,16 @@ func TestEnding(t *testing.T) {
 	}
 }
 
+// replays are one of each kind.
+func replays() console.Replayed {
+	return console.Replayed{Incident: "i1", Wrong: "journal of i1: entry 4 was altered", Decisions: []console.ReplayedDecision{
+		{Seq: 1, Event: "claimed", Act: true, Mode: replication.Auto},
+		{Seq: 2, Event: "held", Mode: replication.Approve, Differences: []string{`quorum: was ok "2 of 3", is NO "1 of 3"`}},
+		{Seq: 3, Event: "held", Mode: replication.Approve, Missing: []string{"guards", "fitness"}},
+		{Seq: 4, Event: "held", Wrong: "entry 4 of i1 holds no decision that this version can read"},
+	}}
+}
+
 func TestTables(t *testing.T) {
 	up := true
 	for name, write := range map[string]func(*bytes.Buffer) error{
@@ -137,6 +147,17 @@ func TestTables(t *testing.T) {
 			return console.Incident(b, api.Incident{Incident: reprotected(replication.Verifying, ""), Journal: []replication.Entry{{Seq: 1, At: now, Observer: "obs-w", Event: "claimed", Text: "ann asks for it"}}})
 		},
 		"plan": func(b *bytes.Buffer) error { return console.Plan(b, plan()) },
+		"journal check": func(b *bytes.Buffer) error {
+			return console.JournalCheck(b, api.JournalCheck{OK: true, Files: 2, Records: 12, Entries: 84, Stored: 1, StoredEntries: 5})
+		},
+		"journal check altered": func(b *bytes.Buffer) error {
+			return console.JournalCheck(b, api.JournalCheck{Files: 1, Records: 1, Entries: 1, Notes: []string{"journal-000001.jsonl:1: the archive begins with record 7"}, Problems: []string{"journal-000001.jsonl:4: journal of i1: entry 2 was altered"}})
+		},
+		"replay": func(b *bytes.Buffer) error { return console.Replay(b, replays()) },
+		"replay of a person": func(b *bytes.Buffer) error {
+			return console.Replay(b, console.Replayed{Incident: "i1", Person: "ann@10.0.0.7", OK: true})
+		},
+		"replay of nothing": func(b *bytes.Buffer) error { return console.Replay(b, console.Replayed{Incident: "i1"}) },
 		"plan of a drill": func(b *bytes.Buffer) error {
 			return console.Plan(b, api.Plan{Account: "hw", Provider: replication.HuaweiSDRS, Group: "g1", Action: replication.StartDrill, Active: "az-a", To: "az-a", State: replication.Replicating, OK: true})
 		},

@@ -11,11 +11,14 @@ import (
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
+// allIncidents is more than a play has.
+const allIncidents = 10000
+
 // judge compares the promise with the clouds' own log of effects, prints the
 // result and leaves it in a report.
 func (p *play) judge(promises []promise) bool {
 	incidents := map[string]replication.Incident{}
-	for _, i := range p.app.Incidents() {
+	for _, i := range p.app.Incidents(allIncidents) {
 		incidents[i.Group] = i
 	}
 	var text strings.Builder
@@ -94,7 +97,7 @@ func (p *play) report(text string) {
 	}
 	defer f.Close()
 	fmt.Fprintln(f, text)
-	for _, i := range p.app.Incidents() {
+	for _, i := range p.app.Incidents(allIncidents) {
 		whole, err := p.app.Incident(context.Background(), i.ID)
 		if err == nil {
 			fmt.Fprintln(f)

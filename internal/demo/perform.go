@@ -129,7 +129,7 @@ func (p *play) follow(ctx context.Context, done <-chan error, promises []promise
 	return p.await(ctx, done, p.scaled(p.o.Patience), "all promised groups were failed over", func() bool {
 		told = p.tellSite(told)
 		ended := 0
-		for _, i := range p.app.Incidents() {
+		for _, i := range p.app.Incidents(allIncidents) {
 			if i.Phase.Ended() {
 				ended++
 			}

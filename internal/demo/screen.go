@@ -81,7 +81,7 @@ func (s *screen) paint() {
 // concerns.
 func (p *play) table() [][]string {
 	phases := map[string]string{}
-	for _, i := range p.app.Incidents() {
+	for _, i := range p.app.Incidents(allIncidents) {
 		phases[i.Group] = string(i.Phase)
 		if i.HeldBy != "" {
 			phases[i.Group] += " by " + i.HeldBy

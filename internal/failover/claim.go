@@ -35,8 +35,13 @@ func (c *Controller) claimAll(ctx context.Context, eval Evaluation, cluster repl
 		if !ok {
 			continue
 		}
+		// Once more, so that the journal holds the very snapshot it was decided on.
+		s := c.snapshot(c.election, r, t, cluster)
+		if d = Decide(s); !d.Act {
+			continue
+		}
 		claimed[d.Group] = true
-		claim := c.newClaim(r.Rule, t, d, cluster)
+		claim := c.newClaim(s, d)
 		rec, err := c.o.Store.Claim(ctx, claim)
 		switch {
 		case errors.Is(err, replication.ErrConflict):
@@ -66,9 +71,11 @@ func find(eval Evaluation, rule string, key replication.GroupKey) (RuleView, Tar
 	return RuleView{}, Target{}, false
 }
 
-func (c *Controller) newClaim(r Rule, t Target, d Decision, cluster replication.Cluster) replication.Claim {
-	now := c.o.Now()
+func (c *Controller) newClaim(s Snapshot, d Decision) replication.Claim {
+	r, t, cluster, now := s.Rule, s.Target, s.Cluster, c.o.Now()
 	g := t.Group
+	data := Record(s, d)
+	data["revision"] = cluster.Revision
 	inc := replication.Incident{
 		ID: incidentID(now, r.Name, g.Key, cluster.Revision), Rule: r.Name, RuleHash: r.Hash,
 		Account: g.Account, Provider: g.Key.Provider, Group: g.Key.ID, Name: cutName(g.Name),
@@ -87,7 +94,7 @@ func (c *Controller) newClaim(r Rule, t Target, d Decision, cluster replication.
 		Entry: replication.Entry{
 			At: now.UTC(), Observer: c.o.Observer, Event: "claimed", Phase: replication.Open,
 			Text: fmt.Sprintf("rule %s claims %s (%s): %s to %s, mode %s, %s", r.Name, cutName(g.Name), g.Key, t.ActiveSite, t.TargetSite, d.Mode, votersText(d.Counted)),
-			Data: map[string]any{"revision": cluster.Revision, "guards": d.Conditions, "votes": storable(d.Counted)},
+			Data: data,
 		},
 	}
 }

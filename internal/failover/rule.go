@@ -7,39 +7,39 @@ import (
 )
 
 // Rule is what a decision needs of a failover rule: plain data, all defaults
-// filled in.
+// filled in. In a journal its durations are nanoseconds.
 type Rule struct {
-	Name   string
-	Hash   string // observers with different hashes never add up
-	Expr   string // the trigger, for the record
-	Mode   replication.Mode
-	Action replication.Action
-	For    time.Duration
+	Name   string             `json:"name"`
+	Hash   string             `json:"hash"`           // observers with different hashes never add up
+	Expr   string             `json:"expr,omitempty"` // the trigger, for the record
+	Mode   replication.Mode   `json:"mode"`
+	Action replication.Action `json:"action"`
+	For    time.Duration      `json:"for,omitempty"`
 
 	// SiteUnreachable is the site the trigger is about, "" when it is a free
 	// expression.
-	SiteUnreachable string
+	SiteUnreachable string `json:"site_unreachable,omitempty"`
 
-	Agree   int  // sites that must hold go; 0: a majority of Of
-	Of      int  // 0: the sites registered in the cluster
-	VetoAny bool // a live veto blocks
+	Agree   int  `json:"agree,omitempty"`    // sites that must hold go; 0: a majority of Of
+	Of      int  `json:"of,omitempty"`       // 0: the sites registered in the cluster
+	VetoAny bool `json:"veto_any,omitempty"` // a live veto blocks
 
 	// Fence is "provider", "accept_split_brain: REASON", or "" when the rule says
 	// nothing.
-	Fence string
+	Fence string `json:"fence,omitempty"`
 
-	LagUnder        time.Duration // 0: no limit
-	LagUnknownAllow bool
-	DataAgeUnder    time.Duration
-	Cooldown        time.Duration
-	MaxConcurrent   int
-	MaxPerHour      int // 0: no limit
-	MaxFailures     int
+	LagUnder        time.Duration `json:"lag_under,omitempty"` // 0: no limit
+	LagUnknownAllow bool          `json:"lag_unknown_allow,omitempty"`
+	DataAgeUnder    time.Duration `json:"data_age_under,omitempty"`
+	Cooldown        time.Duration `json:"cooldown,omitempty"`
+	MaxConcurrent   int           `json:"max_concurrent,omitempty"`
+	MaxPerHour      int           `json:"max_per_hour,omitempty"` // 0: no limit
+	MaxFailures     int           `json:"max_failures,omitempty"`
 
-	VetoWindow       time.Duration
-	ExecutionTimeout time.Duration
-	ApprovalTimeout  time.Duration
-	Approvals        int
+	VetoWindow       time.Duration `json:"veto_window,omitempty"`
+	ExecutionTimeout time.Duration `json:"execution_timeout,omitempty"`
+	ApprovalTimeout  time.Duration `json:"approval_timeout,omitempty"`
+	Approvals        int           `json:"approvals,omitempty"`
 }
 
 // quorum is how many sites must agree, of how many.

@@ -29,16 +29,16 @@ func (h handler) page(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	incidents := h.o.View.Incidents()
+	incidents := h.o.View.Incidents(shown + 1)
 	data := struct {
 		Status    api.Status
 		Groups    []api.Group
 		Rules     []api.Rule
 		Incidents []replication.Incident
-		More      int
-	}{h.o.View.Status(), h.o.View.Groups(), h.o.View.Rules(), incidents, 0}
-	if len(incidents) > 50 {
-		data.Incidents, data.More = incidents[:50], len(incidents)-50
+		More      bool
+	}{h.o.View.Status(), h.o.View.Groups(), h.o.View.Rules(), incidents, false}
+	if len(incidents) > shown {
+		data.Incidents, data.More = incidents[:shown], true
 	}
 	var out bytes.Buffer
 	if err := t.Execute(&out, data); err != nil {
@@ -50,6 +50,9 @@ func (h handler) page(w http.ResponseWriter, _ *http.Request) {
 		h.o.Logger.Debug("page not delivered", "err", err)
 	}
 }
+
+// shown is how many incidents the page has.
+const shown = 50
 
 func ago(now, t time.Time) string {
 	if t.IsZero() {

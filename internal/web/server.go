@@ -22,9 +22,12 @@ type View interface {
 	Groups() []api.Group
 	Rules() []api.Rule
 	Observers() []api.Observer
-	Incidents() []replication.Incident // newest first
+	// Incidents are the newest, newest first, at most limit.
+	Incidents(limit int) []replication.Incident
 	Incident(ctx context.Context, id string) (api.Incident, error)
 	Explain(account, group string) (api.Explain, error)
+	// CheckJournal checks whether every journal is as it was written.
+	CheckJournal(ctx context.Context) (api.JournalCheck, error)
 }
 
 // Operator is what a person can ask for.
@@ -94,8 +97,9 @@ func (h handler) read(mux *http.ServeMux) {
 	get("groups", func(*http.Request) (any, error) { return h.o.View.Groups(), nil })
 	get("rules", func(*http.Request) (any, error) { return h.o.View.Rules(), nil })
 	get("observers", func(*http.Request) (any, error) { return h.o.View.Observers(), nil })
-	get("incidents", func(*http.Request) (any, error) { return h.o.View.Incidents(), nil })
+	get("incidents", h.incidents)
 	get("incidents/{id}", func(r *http.Request) (any, error) { return h.o.View.Incident(r.Context(), r.PathValue("id")) })
+	get("journal/check", func(r *http.Request) (any, error) { return h.o.View.CheckJournal(r.Context()) })
 	get("explain", func(r *http.Request) (any, error) {
 		if r.FormValue("group") == "" {
 			return nil, badRequest("explain needs ?group=NAME or ?account=ACCOUNT&group=ID")

@@ -26,6 +26,7 @@ type fake struct {
 	asked    []string
 	refuse   error
 	nastyTag string
+	limit    int
 }
 
 func (f *fake) Status() api.Status {
@@ -51,15 +52,20 @@ func (f *fake) Rules() []api.Rule {
 
 func (f *fake) Observers() []api.Observer { return []api.Observer{} }
 
-func (f *fake) Incidents() []replication.Incident {
+func (f *fake) Incidents(limit int) []replication.Incident {
+	f.limit = limit
 	return []replication.Incident{{ID: "i1", Rule: "az-a-loss", Group: "g1", Phase: replication.Succeeded}}
+}
+
+func (f *fake) CheckJournal(context.Context) (api.JournalCheck, error) {
+	return api.JournalCheck{OK: true, Records: 3}, nil
 }
 
 func (f *fake) Incident(_ context.Context, id string) (api.Incident, error) {
 	if id != "i1" {
 		return api.Incident{}, fmt.Errorf("incident %q: %w", id, web.ErrNotFound)
 	}
-	return api.Incident{Incident: f.Incidents()[0]}, nil
+	return api.Incident{Incident: replication.Incident{ID: "i1", Rule: "az-a-loss", Group: "g1", Phase: replication.Succeeded}}, nil
 }
 
 func (f *fake) Explain(account, group string) (api.Explain, error) {

@@ -88,7 +88,7 @@ func (d *daemon) groups() map[string]api.Group {
 // incidents are the incidents of each group, newest first.
 func (d *daemon) incidents() map[string][]replication.Incident {
 	d.t.Helper()
-	list, err := d.api.Incidents(context.WithoutCancel(d.t.Context()))
+	list, err := d.api.Incidents(context.WithoutCancel(d.t.Context()), 0)
 	if err != nil {
 		d.t.Fatal(err)
 	}
