@@ -24,6 +24,13 @@ func storeOptions(o *Options, c *config.Config) quorum.Options {
 			out.Peers.TLS = &tls
 		}
 	}
+	if x := c.Coordination.Etcd; x != nil {
+		out.Etcd = &quorum.Etcd{Endpoints: x.Endpoints, Username: x.Username, PasswordFile: x.PasswordFile}
+		if x.TLS != nil {
+			tls := quorum.TLS(*x.TLS)
+			out.Etcd.TLS = &tls
+		}
+	}
 	return out
 }
 

@@ -13,7 +13,6 @@ func (c *Config) NotAvailable() []strictyaml.Problem {
 		}
 	}
 	refuse(len(c.Global.ExternalLabels) > 0, "global", "external_labels")
-	refuse(c.Coordination.Etcd != nil, "coordination", "etcd")
 	refuse(len(c.Notify.Alertmanagers) > 0, "notify", "alertmanagers")
 	refuse(len(c.Notify.Webhooks) > 0, "notify", "webhooks")
 	refuse(len(c.Access) > 0, "access")

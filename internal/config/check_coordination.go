@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -33,13 +34,31 @@ func (c *checker) coordination() {
 func (c *checker) etcd(e Etcd) {
 	p := at("coordination", "etcd")
 	for i, endpoint := range e.Endpoints {
-		c.hostURL(endpoint, under(p, "endpoints", i)...)
+		c.etcdEndpoint(endpoint, e, under(p, "endpoints", i)...)
 	}
 	if (e.Username == "") != (e.PasswordFile == "") {
 		c.errorf(p, "coordination.etcd: username and password_file go together, only one of them is given")
 	}
 	if e.TLS != nil {
 		c.tlsFiles(*e.TLS, under(p, "tls")...)
+	}
+}
+
+// etcdEndpoint checks where somebody else's etcd is reached. All endpoints are of
+// one kind: etcd's client speaks to all of them alike.
+func (c *checker) etcdEndpoint(s string, e Etcd, path ...any) {
+	u, err := hostOnly(s)
+	switch {
+	case err != nil:
+		c.errorf(path, "%s: %s", dotted(path), err)
+	case u.Port() == "" || u.Path != "":
+		c.errorf(path, "%s: expected a URL with a port and nothing behind it, such as https://etcd-0:2379, got %q", dotted(path), s)
+	case !strings.HasPrefix(e.Endpoints[0], u.Scheme+"://"):
+		c.errorf(path, "%s: all endpoints must be https, or all http", dotted(path))
+	case u.Scheme == "http" && e.TLS != nil:
+		c.errorf(path, "%s: tls needs https, got %q", dotted(path), s)
+	case u.Scheme == "http" && !loopback(u):
+		c.warnf(path, "%s: over http whoever is on the way can read and write the coordination store, the password included; use https", dotted(path))
 	}
 }
 

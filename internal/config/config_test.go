@@ -85,22 +85,29 @@ func TestExampleNotAvailable(t *testing.T) {
 	}
 }
 
-func TestNotAvailableOfOthers(t *testing.T) {
-	c := parse(t, `
-coordination:
-  etcd: {endpoints: [https://etcd:2379]}
-accounts:
-  - {name: a, provider: huawei_sdrs, region: cn-north-4, project_id: 0123456789abcdef0123456789abcdef, credentials: {metadata: true}}
-`)
-	var got []string
-	for _, p := range c.NotAvailable() {
-		got = append(got, p.String())
-	}
-	want := []string{
-		"drwatch.yml:3:9: coordination.etcd is not available in this version",
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("-want +got:\n%s", d)
+func TestExternalEtcd(t *testing.T) {
+	for _, tc := range []struct{ name, etcd, want string }{
+		{"https", "{endpoints: ['https://etcd-0:2379', 'https://etcd-1:2379'], tls: {ca_file: ca.crt}, username: u, password_file: p}", ""},
+		{"http at home", "{endpoints: ['http://127.0.0.1:2379']}", ""},
+		{"http", "{endpoints: ['http://etcd-0:2379']}", "drwatch.yml:3:22: warning: coordination.etcd.endpoints[0]: over http whoever"},
+		{"mixed", "{endpoints: ['https://etcd-0:2379', 'http://127.0.0.1:2379']}", "coordination.etcd.endpoints[1]: all endpoints must be https, or all http"},
+		{"tls over http", "{endpoints: ['http://127.0.0.1:2379'], tls: {ca_file: ca.crt}}", "tls needs https"},
+		{"no port", "{endpoints: ['https://etcd-0']}", "expected a URL with a port"},
+		{"no password", "{endpoints: ['https://etcd-0:2379'], username: u}", "username and password_file go together"},
+		{"key without certificate", "{endpoints: ['https://etcd-0:2379'], tls: {key_file: k}}", "cert_file and key_file go together"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, err := config.Parse("drwatch.yml", []byte("observer: {name: a}\ncoordination:\n  etcd: "+tc.etcd+"\n"))
+			var got string
+			if err != nil {
+				got = err.Error()
+			} else {
+				got = append(c.Warnings(), c.NotAvailable()...).Error()
+			}
+			if (tc.want == "") != (got == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("got %q, want %q in it", got, tc.want)
+			}
+		})
 	}
 }
 
@@ -162,7 +169,7 @@ accounts:
     provider: aliyun_ebs
     region: cn-beijing
     action_region: cn-shanghai
-    credentials: {metadata: true, assume_role: {role_arn: "acs:ram::1:role/a", session: watch, endpoint: sts.example.com, duration: 15m}}
+    credentials: {metadata: true, assume_role: {role_arn: "acs:ram::1:role/a", session: watch, endpoint: "https://sts.example.com", duration: 15m}}
     action_credentials: {metadata: true, assume_role: {role_arn: "acs:ram::1:role/b"}}
 `)
 	if got := c.NotAvailable(); len(got) != 0 {
@@ -200,7 +207,7 @@ observer: {name: o}
 accounts:
   - {name: s, provider: huawei_sdrs, region: cn-north-4, project_id: 0123456789abcdef0123456789abcdef, credentials: {access_key_env: A, secret_key_env: B}}
   - {name: e, provider: aliyun_ebs, region: cn-beijing, action_region: cn-shanghai, credentials: {access_key_env: A, secret_key_env: B}, action_credentials: none, poll_interval: 10s}
-  - {name: d, provider: huawei_dws, region: odd, endpoint: "127.0.0.1:8080/", project_id: 0123456789abcdef0123456789abcdef, credentials: {access_key_env: A, secret_key_env: B}, action_credentials: {access_key_env: C, secret_key_env: D}}
+  - {name: d, provider: huawei_dws, region: odd, endpoint: "https://127.0.0.1:8080/", project_id: 0123456789abcdef0123456789abcdef, credentials: {access_key_env: A, secret_key_env: B}, action_credentials: {access_key_env: C, secret_key_env: D}}
 `)
 	if len(c.Warnings()) != 0 || len(c.NotAvailable()) != 0 {
 		t.Errorf("warnings %v, not available %v", c.Warnings(), c.NotAvailable())

@@ -264,6 +264,9 @@ func (m *member) explain(err error) error {
 	switch {
 	case errors.Is(err, rpctypes.ErrNoSpace):
 		m.alarmed(etcdserverpb.AlarmType_NOSPACE.String())
+		if m.o.Etcd != nil {
+			return fmt.Errorf("the coordination store is out of space and takes no writes; it is not drwatch's own: make room in that etcd and disarm its alarm: %w", err)
+		}
 		return fmt.Errorf("the coordination store is out of space and takes no writes; drwatch makes room in it and lifts the alarm by itself: %w", err)
 	case errors.Is(err, rpctypes.ErrNoLeader):
 		m.majority(false)

@@ -68,7 +68,7 @@ func (m *member) lookForLeader(ctx context.Context) {
 	m.mu.Lock()
 	cli, url := m.cli, m.status.ClientURL
 	m.mu.Unlock()
-	if cli == nil || m.o.Peers == nil {
+	if cli == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -57,7 +58,13 @@ func newMember(o Options, s *seen) *member {
 	return &member{o: o, seen: s, closing: make(chan struct{}), accepted: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-func (m *member) start() { go m.supervise() }
+func (m *member) start() {
+	if m.o.Etcd != nil {
+		go m.attendTo(m.o.Etcd)
+		return
+	}
+	go m.supervise()
+}
 
 // supervise runs the child again and again until close. It keeps its thread:
 // the kernel kills a child with Pdeathsig when the thread that made it ends.
@@ -232,7 +239,7 @@ func (m *member) acceptReset(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for {
-		_, err := client{m}.Get(ctx, "/drwatch")
+		_, err := client{m}.Get(ctx, m.probeKey())
 		if err == nil {
 			m.keepSeen()
 			return nil
@@ -247,6 +254,9 @@ func (m *member) acceptReset(ctx context.Context) error {
 		}
 	}
 }
+
+// probeKey is a key of this cluster: who may read its keys may read this one.
+func (m *member) probeKey() string { return "/drwatch/" + url.PathEscape(m.o.Cluster) + "/leader" }
 
 // startAnew ends a child that waits because it was told that a store is known.
 func (m *member) startAnew() {

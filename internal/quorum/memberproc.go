@@ -141,8 +141,7 @@ func runEtcd(c memberConfig, cfg *embed.Config, orphaned <-chan struct{}, stdout
 	// hands that over first.
 	defer e.Server.Stop()
 	err = c.diagnosed(attend(c, e, orphaned, stdout))
-	var d diagnosis
-	if errors.As(err, &d) {
+	if d, ok := errors.AsType[diagnosis](err); ok {
 		fmt.Fprintf(stdout, "%s%s\n", sayEnds, d)
 	}
 	return err
@@ -195,8 +194,8 @@ var errStopped = errors.New("it stopped by itself")
 // diagnosed finds out why etcd ended: a member that the others have taken out
 // ends when they tell it.
 func (c memberConfig) diagnosed(err error) error {
-	var d diagnosis
-	if err == nil || len(c.Members) == 0 || errors.As(err, &d) || !c.takenOut() {
+	_, known := errors.AsType[diagnosis](err)
+	if err == nil || known || len(c.Members) == 0 || !c.takenOut() {
 		return err
 	}
 	return removed

@@ -21,6 +21,7 @@ type Options struct {
 	ClientURL string        // http://127.0.0.1:PORT; "" or port 0 = choose one
 	Command   []string      // argv of a process that runs MemberMain
 	Peers     *Peers        // nil: the member is alone
+	Etcd      *Etcd         // not nil: no member, a client of somebody else's etcd
 	Quota     int64         // bytes of the member's database; 0 = 256 MiB
 	Logger    *slog.Logger
 	Now       func() time.Time
@@ -54,10 +55,12 @@ func (o *Options) check() error {
 		return errors.New("directory, cluster and observer must be named")
 	case o.LeaseTTL < time.Second:
 		return fmt.Errorf("lease_ttl %s: want at least 1s", o.LeaseTTL)
-	case len(o.Command) == 0:
-		return errors.New("no command to run the member with")
 	case o.Logger == nil || o.Now == nil:
 		return errors.New("no logger or no clock")
+	case o.Etcd != nil:
+		return o.Etcd.check()
+	case len(o.Command) == 0:
+		return errors.New("no command to run the member with")
 	case !strings.HasPrefix(o.ClientURL, "http://127.0.0.1:") && !strings.HasPrefix(o.ClientURL, "http://[::1]:"):
 		return fmt.Errorf("client_url %s: want http://127.0.0.1:PORT or http://[::1]:PORT, the member serves this machine only", o.ClientURL)
 	case o.Peers != nil:
@@ -84,24 +87,23 @@ func (p *Peers) check(observer string) error {
 
 // absolute makes what is named by relative paths independent of the directory
 // that the member works in.
-func (o *Options) absolute() error {
-	files := []*string{&o.Dir}
-	argv := append([]string{}, o.Command...)
-	if strings.ContainsRune(argv[0], filepath.Separator) {
-		files = append(files, &argv[0])
+func (o *Options) absolute() (err error) {
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return fmt.Errorf("directory: %w", err)
+	}
+	if len(o.Command) > 0 && strings.ContainsRune(o.Command[0], filepath.Separator) {
+		exe, err := filepath.Abs(o.Command[0])
+		if err != nil {
+			return fmt.Errorf("command %s: %w", o.Command[0], err)
+		}
+		o.Command = append([]string{exe}, o.Command[1:]...)
 	}
 	if o.Peers != nil && o.Peers.TLS != nil {
-		tls := *o.Peers.TLS
-		files = append(files, &tls.CertFile, &tls.KeyFile, &tls.CAFile)
-		o.Peers = &Peers{Members: o.Peers.Members, TLS: &tls}
-	}
-	for _, f := range files {
-		abs, err := filepath.Abs(*f)
+		tls, err := o.Peers.TLS.absolute()
 		if err != nil {
-			return fmt.Errorf("%s: %w", *f, err)
+			return err
 		}
-		*f = abs
+		o.Peers = &Peers{Members: o.Peers.Members, TLS: tls}
 	}
-	o.Command = argv
 	return nil
 }

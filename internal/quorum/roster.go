@@ -35,8 +35,11 @@ type Roster struct {
 	Differs []string
 }
 
-// errNoMembers is returned where there are no members to look after.
-var errNoMembers = fmt.Errorf("%w: this observer is alone: its store has no other members", ErrRefused)
+// Errors where there are no members to look after.
+var (
+	errNoMembers = fmt.Errorf("%w: this observer is alone: its store has no other members", ErrRefused)
+	errNotOurs   = fmt.Errorf("%w: the store is an etcd that somebody else runs, and so are its members", ErrRefused)
+)
 
 // changeWithin bounds a change of the membership. etcd refuses one for a few
 // seconds after a connection between members was lost.
@@ -47,6 +50,9 @@ const (
 
 // Roster tells the members of the running store.
 func (s *Store) Roster(ctx context.Context) (Roster, error) {
+	if s.member.o.Etcd != nil {
+		return Roster{}, errNotOurs
+	}
 	cli, err := s.member.client()
 	if err != nil {
 		return Roster{}, fmt.Errorf("members of the coordination store: %w", err)
@@ -142,7 +148,10 @@ func (s *Store) change(ctx context.Context, event, name, who, reason string, add
 	ctx, cancel := context.WithTimeout(ctx, changeWithin)
 	defer cancel()
 	what := strings.ReplaceAll(event, "_", " ") + " " + name
-	if s.member.o.Peers == nil {
+	switch {
+	case s.member.o.Etcd != nil:
+		return fmt.Errorf("%s: %w", what, errNotOurs)
+	case s.member.o.Peers == nil:
 		return fmt.Errorf("%s: %w", what, errNoMembers)
 	}
 	old, url, err := s.changeable(ctx, name, add)
