@@ -70,16 +70,24 @@ func (f Filter) equal(o Filter) bool {
 	return slices.EqualFunc(f.Include, o.Include, same) && slices.EqualFunc(f.Exclude, o.Exclude, same)
 }
 
+// broken tells that a pattern could not be read: which groups are meant is not
+// known.
+func (f Filter) broken() bool {
+	lost := func(p Pattern) bool { return p.re == nil }
+	return slices.ContainsFunc(f.Include, lost) || slices.ContainsFunc(f.Exclude, lost)
+}
+
 func anyMatch(ps []Pattern, name string) bool {
 	for _, p := range ps {
-		if p.re.MatchString(name) {
+		if p.re != nil && p.re.MatchString(name) {
 			return true
 		}
 	}
 	return false
 }
 
-// Pattern is an anchored regular expression.
+// Pattern is an anchored regular expression. The zero value is what could not be
+// read; it matches nothing.
 type Pattern struct {
 	text string
 	re   *regexp.Regexp

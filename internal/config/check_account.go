@@ -110,39 +110,74 @@ func (c *checker) actionTimeout(t time.Duration, p []any) {
 		dotted(p), model.Duration(t), model.Duration(margin), model.Duration(ttl))
 }
 
-// overlaps finds accounts that may both act on one group.
+// overlaps finds accounts that list the same groups, and those that may both act
+// on one. A filter that could not be read is reported already, and what it would
+// let through is not known.
 func (c *checker) overlaps() {
-	in := map[string][]int{} // provider and region → accounts so far
+	in := map[string][]int{} // where groups are listed → accounts so far
 	for i, a := range c.Accounts {
-		home, other := string(a.Provider)+" "+a.Region, string(a.Provider)+" "+a.ActionRegion
+		home, other := homes(a)
+		if a.Groups.broken() || home == "" {
+			continue
+		}
 		earlier := slices.Clone(in[home])
 		if other != home {
 			earlier = append(earlier, in[other]...)
 		}
 		in[home] = append(in[home], i)
 		for _, j := range earlier {
-			b := c.Accounts[j]
-			if !a.CanAct() || !b.CanAct() || !sameGroups(a, b) || !mayOverlap(a.Groups, b.Groups) {
-				continue
+			if b := c.Accounts[j]; sameGroups(a, b) && mayOverlap(a.Groups, b.Groups) {
+				c.overlap(j, i)
 			}
-			report := c.warnf
-			if a.Groups.equal(b.Groups) {
-				report = c.errorf
-			}
-			report(at("accounts", i), "accounts %q (line %d) and %q may both act on the same group: make their groups.include and exclude disjoint, or give one of them action_credentials: none",
-				b.Name, c.doc.Pos("accounts", j).Line, a.Name)
 		}
 	}
 }
 
-// sameGroups tells whether two accounts list the same cloud's groups: the same
-// end of it or, for EBS, the two ends of the same pair of regions.
-func sameGroups(a, b Account) bool {
-	if a.Provider != b.Provider {
-		return false
+// overlap reports two accounts of which the first may take groups from the other.
+func (c *checker) overlap(first, second int) {
+	b, a := c.Accounts[first], c.Accounts[second]
+	path, line := at("accounts", second), c.doc.Pos("accounts", first).Line
+	surely := a.Provider == replication.AliyunEBS || a.Endpoint == b.Endpoint && a.Region == b.Region
+	switch {
+	case a.CanAct() && b.CanAct() && surely && a.Groups.equal(b.Groups):
+		c.errorf(path, "accounts %q (line %d) and %q may both act on the same group: make their groups.include and exclude disjoint, or give one of them action_credentials: none",
+			b.Name, line, a.Name)
+	case a.CanAct() && b.CanAct():
+		c.warnf(path, "accounts %q (line %d) and %q may both act on the same group: make their groups.include and exclude disjoint, or give one of them action_credentials: none",
+			b.Name, line, a.Name)
+	case a.CanAct():
+		c.warnf(path, "accounts %q (line %d) and %q may list the same group: %q comes first, keeps it, and never acts on it: make their groups.include and exclude disjoint, or put %q first",
+			b.Name, line, a.Name, b.Name, a.Name)
+	default:
+		c.warnf(path, "accounts %q (line %d) and %q may list the same group: %q comes first and keeps it, %q shows it no more: make their groups.include and exclude disjoint",
+			b.Name, line, a.Name, b.Name, a.Name)
 	}
-	same := a.Endpoint == b.Endpoint && a.Region == b.Region && a.ProjectID == b.ProjectID
-	mirrored := a.Provider == replication.AliyunEBS && a.Region != b.Region && a.Region == b.ActionRegion && b.Region == a.ActionRegion
+}
+
+// homes are where an account's groups are listed, and where those of the same
+// pair of regions are: accounts of other homes have no group in common. A
+// project of Huawei Cloud is one, by whatever endpoint it is asked; "" when that
+// is not known.
+func homes(a Account) (home, other string) {
+	if a.Provider == replication.AliyunEBS {
+		return string(a.Provider) + " " + a.Region, string(a.Provider) + " " + a.ActionRegion
+	}
+	if a.ProjectID == "" {
+		return "", ""
+	}
+	home = string(a.Provider) + " " + a.ProjectID
+	return home, home
+}
+
+// sameGroups tells whether two accounts of the same homes list the same cloud's
+// groups: of one project or, for EBS, the same end or the two ends of the same
+// pair of regions.
+func sameGroups(a, b Account) bool {
+	if a.Provider != replication.AliyunEBS {
+		return true
+	}
+	same := a.Endpoint == b.Endpoint && a.Region == b.Region
+	mirrored := a.Region != b.Region && a.Region == b.ActionRegion && b.Region == a.ActionRegion
 	return same || mirrored
 }
 

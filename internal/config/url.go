@@ -8,15 +8,11 @@ import (
 	"strings"
 )
 
-// endpoint checks and completes where a provider answers: scheme and host,
-// https unless http is written. The SDKs drop a path in silence, so it is
-// refused. What is wrong is returned as it stands.
+// endpoint checks where a provider answers: scheme and host. The SDKs drop a
+// path in silence, so it is refused. What is wrong is returned as it stands.
 func (c *checker) endpoint(s string, path ...any) string {
 	if s == "" {
 		return ""
-	}
-	if !strings.Contains(s, "://") {
-		s = "https://" + s
 	}
 	u, err := hostOnly(s)
 	if err != nil {
@@ -49,6 +45,8 @@ func (c *checker) url(s string, path ...any) {
 	}
 }
 
+var errNoScheme = errors.New("expected a URL that starts with https:// or http://")
+
 func hostOnly(s string) (*url.URL, error) {
 	u, err := parseURL(s)
 	switch {
@@ -67,10 +65,12 @@ func hostOnly(s string) (*url.URL, error) {
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
+	case !strings.Contains(s, "://"): // 127.0.0.1:8080 is no URL, and localhost:8080 one of the scheme localhost
+		return nil, errNoScheme
 	case err != nil:
 		return nil, errors.New("expected a URL such as https://host:port")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("expected a URL that starts with https:// or http://")
+		return nil, errNoScheme
 	case u.User != nil:
 		return nil, errors.New("a URL must not hold a user or password")
 	case u.Fragment != "":
