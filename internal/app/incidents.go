@@ -9,6 +9,7 @@ import (
 
 	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/archive"
+	"github.com/drwatch/drwatch/internal/quorum"
 	"github.com/drwatch/drwatch/internal/replication"
 	"github.com/drwatch/drwatch/internal/web"
 )
@@ -76,4 +77,25 @@ func archived(inc replication.Incident, journal []replication.Entry, err error) 
 		err = sorted{err, web.ErrNotFound}
 	}
 	return api.Incident{Incident: inc, Journal: journal}, err
+}
+
+// answered is done for what a person says to an incident: one that the store does
+// not know may be over and archived.
+func (o operator) answered(id string, err error) error {
+	if errors.Is(err, quorum.ErrNotFound) {
+		if over := o.app.over(id); over != nil {
+			err = over
+		}
+	}
+	return o.done(err)
+}
+
+// over refuses an incident that has left the store; nil when the archive has none
+// of that name.
+func (a *App) over(id string) error {
+	inc, _, err := a.archive.Incident(id)
+	if err != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: incident %s has ended as %s and is archived: nothing is left of it to release or to stop", quorum.ErrRefused, id, inc.Phase)
 }

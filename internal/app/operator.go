@@ -16,7 +16,7 @@ type operator struct{ app *App }
 
 // Approve says yes to an incident that waits for a person.
 func (o operator) Approve(ctx context.Context, id, who, reason string) error {
-	return o.done(o.app.store.Approve(ctx, id, replication.Approval{
+	return o.answered(id, o.app.store.Approve(ctx, id, replication.Approval{
 		Who: who, Reason: reason, At: o.app.o.Now().UTC(), Clock: replication.Duration(o.app.controller.State().Cluster.Clock),
 	}))
 }
@@ -30,7 +30,7 @@ func (o operator) Abort(ctx context.Context, id, who, reason string) error {
 	}
 	rec := cluster.Incidents[id]
 	if rec.Phase != replication.Verifying {
-		return o.done(o.app.store.Abort(ctx, id, who, reason))
+		return o.answered(id, o.app.store.Abort(ctx, id, who, reason))
 	}
 	if err := o.app.quietSince(rec.Incident); err != nil {
 		return fmt.Errorf("already sent: %w", err)
@@ -47,6 +47,9 @@ func (o operator) Ack(ctx context.Context, id, who, reason string) error {
 	}
 	rec, ok := cluster.Incidents[id]
 	if !ok { // a latch that no incident made is named by its group
+		if over := o.app.over(id); over != nil {
+			return o.done(over)
+		}
 		g, err := named(o.app.collector.Snapshot(), "", id)
 		if err != nil {
 			return fmt.Errorf("%q is neither an incident nor one group: %w", id, err)

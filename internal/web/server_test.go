@@ -231,3 +231,15 @@ func TestPage(t *testing.T) {
 		t.Errorf("Content-Security-Policy %q", csp)
 	}
 }
+
+func TestIncidentsAreLimited(t *testing.T) {
+	for query, want := range map[string]int{"": 1000, "?limit=3": 3, "?limit=10000": 10000, "?limit=0": 0, "?limit=10001": 0, "?limit=x": 0} {
+		f := &fake{}
+		h := web.Handler(web.Options{View: f, Operator: f, Metrics: http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/incidents"+query, nil))
+		if f.limit != want || (w.Code == http.StatusOK) != (want > 0) {
+			t.Errorf("%q: %d, asked for %d incidents, want %d", query, w.Code, f.limit, want)
+		}
+	}
+}
