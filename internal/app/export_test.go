@@ -1,6 +1,7 @@
 package app
 
 import (
+	"log/slog"
 	"slices"
 
 	"github.com/drwatch/drwatch/internal/collector"
@@ -15,3 +16,6 @@ func NewPage(metrics ...[]collector.Metric) (*exposition.Page, error) {
 	p, err := newPage(metrics...)
 	return p.Page, err
 }
+
+// Caught runs f as a reload is run.
+func Caught(log *slog.Logger, f func() error) error { return caught(log, f) }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -129,41 +130,61 @@ func (a *App) reloadOnRequest(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-a.o.Reload:
-			if err := a.Reload(ctx); err != nil {
-				a.o.Logger.Error("reload refused, nothing was changed", "err", err)
-			}
+			_ = a.Reload(ctx) // it has told the log
 		}
 	}
 }
 
 // Reload loads configuration and rules again and swaps them in, whole or not at
-// all. Hold timers of unchanged rules go on, incidents are not touched.
+// all. Hold timers of unchanged rules go on, incidents are not touched. However
+// it ends, whoever asked for it: the log tells, and the daemon goes on.
 func (a *App) Reload(context.Context) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	err := a.reload()
 	a.reloads.done(a.o.Now(), err == nil)
-	if err == nil {
-		a.o.Logger.Info("configuration reloaded", "rules", len(a.current.Load().rules), "accounts", len(a.current.Load().config.Accounts))
+	if err != nil {
+		a.o.Logger.Error("reload refused", "err", err)
+		return err
 	}
-	return err
+	a.o.Logger.Info("configuration reloaded", "rules", len(a.current.Load().rules), "accounts", len(a.current.Load().config.Accounts))
+	return nil
 }
 
 func (a *App) reload() error {
-	old := a.current.Load()
+	var next *loaded
+	var cl *clouds
+	err := caught(a.o.Logger, func() (err error) {
+		next, cl, err = a.loadNext()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := caught(a.o.Logger, func() error { return a.swap(next, cl) }); err != nil {
+		return err
+	}
+	next.warn(a.o.Logger)
+	return nil
+}
+
+// loadNext loads and checks what a reload brings, and changes nothing.
+func (a *App) loadNext() (*loaded, *clouds, error) {
 	next, err := a.o.load()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := errors.Join(old.fixed(next), a.stillNeeded(next)); err != nil {
-		return err
+	if err := errors.Join(a.current.Load().fixed(next), a.stillNeeded(next)); err != nil {
+		return nil, nil, err
 	}
 	cl, err := newClouds(next.config, &a.o, a.meter, a.clouds.Load())
-	if err != nil {
-		return err
-	}
-	// The rules were checked when they were loaded, so only the collector can still
-	// refuse, and it changes nothing then.
+	return next, cl, err
+}
+
+// swap puts in what was loaded. The rules were checked then, so only the
+// collector can still refuse, and it changes nothing then.
+func (a *App) swap(next *loaded, cl *clouds) error {
+	old := a.current.Load()
 	if err := a.collector.Update(watched(next.config, cl)); err != nil {
 		return fmt.Errorf("collector: %w", err)
 	}
@@ -182,8 +203,20 @@ func (a *App) reload() error {
 			a.metrics.forget(r.Rule.Name)
 		}
 	}
-	next.warn(a.o.Logger)
 	return nil
+}
+
+// caught makes an error of a panic: a mistake of ours in reading a file must not
+// take away the daemon that watches by the file before it. What the panic said
+// may hold a value of the file, so only where it happened is told, in the log.
+func caught(log *slog.Logger, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			log.Error("panicked", "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			err = fmt.Errorf("drwatch itself made a mistake (%T); the log has its place: please report it", v)
+		}
+	}()
+	return f()
 }
 
 // stillNeeded refuses to drop an account while an incident of it is under way:

@@ -165,7 +165,16 @@ func (c *Collector) Update(s Settings) error {
 	if err := errors.Join(s.check(), c.probes.Check(s.specs())); err != nil {
 		return fmt.Errorf("what to watch was not taken over: %w", err)
 	}
+	moves, err := c.replace(s)
+	poke(c.rearm)
+	c.tell(moves)
+	return errors.Join(err, c.probes.Update(s.specs()))
+}
+
+// replace takes over settings that were checked.
+func (c *Collector) replace(s Settings) ([]Move, error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	now := c.o.Now()
 	c.configured = true
 	c.generation++
@@ -174,10 +183,7 @@ func (c *Collector) Update(s Settings) error {
 	moves := c.merge(now)
 	c.replaceProbes(s, now)
 	c.publish(now)
-	c.mu.Unlock()
-	poke(c.rearm)
-	c.tell(moves)
-	return errors.Join(err, c.probes.Update(s.specs()))
+	return moves, err
 }
 
 // publish swaps the snapshot. c.mu is held, but in New.

@@ -100,6 +100,9 @@ func (d *daemon) refusedReload(t *testing.T, lanes []*lane) {
 	if code != 500 || !strings.Contains(answer, "rules.yml:7:") || !strings.Contains(answer, "nonsense") {
 		t.Errorf("a bad rule file was answered with %d:\n%s", code, answer)
 	}
+	if !strings.Contains(d.home.logs.String(), `msg="reload refused"`) {
+		t.Error("the log does not tell of the refused reload")
+	}
 	s := d.scrape()
 	if s.sum("drwatch_config_last_reload_successful") != 0 || s.sum("drwatch_config_last_reload_success_timestamp_seconds") != before {
 		t.Error("the refused reload does not show in /metrics")
