@@ -130,6 +130,37 @@ func (b *Book) Receive(delivery []Alert) error {
 	return nil
 }
 
+// Summary is what is known of the alerts that a selector matches.
+type Summary struct {
+	Firing   int
+	Resolved int
+	Silent   int       // said to fire, and not repeated for MaxAge
+	Heard    time.Time // when one of them came last; zero when none has
+}
+
+// Summary counts the alerts that all matchers match.
+func (b *Book) Summary(ms []*labels.Matcher) Summary {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var s Summary
+	now := b.o.Now()
+	for _, x := range b.alerts {
+		if !matches(ms, x.labels) {
+			continue
+		}
+		s.Heard = later(s.Heard, x.touched)
+		switch {
+		case x.firing(now):
+			s.Firing++
+		case x.over():
+			s.Resolved++
+		default:
+			s.Silent++
+		}
+	}
+	return s
+}
+
 // told logs what changed and wakes who waits for it.
 func (b *Book) told(x *alert) {
 	state := "resolved"

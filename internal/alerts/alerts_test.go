@@ -113,7 +113,7 @@ func TestLife(t *testing.T) {
 
 // What is old changes nothing, whoever sends it and however often.
 func TestOldNews(t *testing.T) {
-	over := firing("Down", 0)
+	over := firing("Down", 30*time.Minute)
 	over.EndsAt = base.Add(-time.Second)
 	for name, c := range map[string]struct {
 		old  alerts.Alert
@@ -291,6 +291,24 @@ func TestLabels(t *testing.T) {
 	}
 	if n := len(d.store.Select(0, base.UnixMilli(), matcher("__name__", "drwatch_site_reachable"))); n != 0 {
 		t.Error("an alert wrote what a probe writes")
+	}
+}
+
+func TestSummary(t *testing.T) {
+	d := newDesk(t)
+	d.receive(firing("Down1", 0), firing("Down2", 0), resolved("Down3", 0, 1))
+	d.at(5*time.Minute).receive(firing("Down2", 0), firing("DownElse", 0))
+	ms := []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, "alertname", "Down[0-9]")}
+	for after, want := range map[time.Duration]alerts.Summary{
+		6 * time.Minute:  {Firing: 2, Resolved: 1, Heard: base.Add(5 * time.Minute)},
+		10 * time.Minute: {Firing: 1, Silent: 1, Resolved: 1, Heard: base.Add(5 * time.Minute)},
+	} {
+		if got := d.at(after).book.Summary(ms); got != want {
+			t.Errorf("after %v %+v, want %+v", after, got, want)
+		}
+	}
+	if got := newDesk(t).book.Summary(ms); got != (alerts.Summary{}) {
+		t.Errorf("nothing came, yet %+v", got)
 	}
 }
 

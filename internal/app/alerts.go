@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/drwatch/drwatch/internal/alerts"
 	"github.com/drwatch/drwatch/internal/api"
@@ -30,4 +31,27 @@ func (in alertsIn) Receive(list []api.Alert) error {
 		return fmt.Errorf("%w: %w", web.ErrRefused, err)
 	}
 	return nil
+}
+
+// alertNotes tells what this observer knows of the alert that a rule waits for:
+// without it, nobody sees why a rule does not fire.
+func (a *App) alertNotes(rule string) []string {
+	for _, l := range a.current.Load().rules {
+		if l.Rule.Name != rule {
+			continue
+		}
+		for _, ms := range policy.WantedAlerts([]policy.Loaded{l}) {
+			return []string{alertNote(l.Rule.Name, l.Rule.Alert, a.alerts.Summary(ms))}
+		}
+	}
+	return nil
+}
+
+func alertNote(rule, alert string, s alerts.Summary) string {
+	text := fmt.Sprintf("rule %s waits for the alert %s: ", rule, alert)
+	if s.Heard.IsZero() {
+		return text + "none has been sent to this observer since it started"
+	}
+	return text + fmt.Sprintf("%d firing, %d resolved, %d not repeated for %s, of any group; the last one came at %s",
+		s.Firing, s.Resolved, s.Silent, alerts.MaxAge, s.Heard.UTC().Format(time.TimeOnly))
 }

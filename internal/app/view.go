@@ -176,6 +176,7 @@ func (a *App) Explain(account, group string) (api.Explain, error) {
 		for _, t := range r.Targets {
 			if t.Group.Key == g.Key {
 				out.Rules = append(out.Rules, explanation(state, r, t))
+				out.Notes = append(out.Notes, a.alertNotes(r.Rule.Name)...)
 			}
 		}
 	}

@@ -162,7 +162,8 @@ func TestAlertOfAnotherGroupTellsNothing(t *testing.T) {
 	if one.State != policy.StatePending || two.State != "" || two.UntrueFor != 10*time.Second {
 		t.Errorf("db-1 %q, db-2 %q untrue for %v", one.State, two.State, two.UntrueFor)
 	}
-	ev = i.round(605)
+	i.round(605)
+	ev = i.round(615)
 	if one = ev.Rules[0].Targets[0]; one.State != "" || one.UntrueFor != 0 {
 		t.Errorf("db-1, not repeated: %q, known to be untrue for %v", one.State, one.UntrueFor)
 	}

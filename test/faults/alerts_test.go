@@ -109,7 +109,10 @@ func TestThousandWebhooksOneFailover(t *testing.T) {
 			t.Errorf("%s: the incident says it waited for %q", l.name, text)
 		}
 	}
-	for _, l := range []*lane{quiet, over} {
+	for l, why := range map[*lane]string{quiet: "none has been sent to this observer", over: "0 firing, 1 resolved, 0 not repeated"} {
+		if text := d.get("/api/v1/explain?group=" + l.id); !strings.Contains(text, why) {
+			t.Errorf("%s: nobody is told that %s: %s", l.name, why, text)
+		}
 		if n := calls(c, l.id); n != 0 || len(d.incidents()[l.id]) != 0 {
 			t.Errorf("%s: %d calls, %s", l.name, n, show(d.incidents()[l.id]))
 		}
