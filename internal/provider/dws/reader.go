@@ -133,7 +133,11 @@ func (r *reader) list(ctx context.Context, id string, problems *huawei.Problems)
 		return nil, answer, err
 	}
 	var listed huawei.Listed
-	if _, err := listed.Add(answer, "disaster_recovery"); err != nil {
+	page, err := answer.Page("disaster_recovery")
+	if err == nil {
+		err = listed.Add(page)
+	}
+	if err != nil {
 		return nil, answer, fmt.Errorf("ListDisasterRecover: %w", err)
 	}
 	return listed.Items, answer, nil

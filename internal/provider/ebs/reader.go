@@ -125,14 +125,24 @@ func (e callError) Unwrap() error { return e.error }
 // when it told none.
 type moment struct{ here, there time.Time }
 
-// pages calls op until there is no further page, and each for every item. The
-// list is complete when it returns nil.
+// pages calls op until there is no further page, and each for every item, one
+// after the other: those of a page while the next one is on its way. The list is
+// complete when it returns nil; when it returns, each is called no more.
 func (r *Reader) pages(ctx context.Context, op, field string, filter map[string]string, each func(json.RawMessage, moment)) error {
+	var behind provider.Behind
+	err := r.follow(ctx, op, field, filter, each, &behind)
+	_ = behind.Wait() // reading has no errors
+	return err
+}
+
+// follow is pages, but that the last page is still being read when it returns.
+func (r *Reader) follow(ctx context.Context, op, field string, filter map[string]string, each func(json.RawMessage, moment), behind *provider.Behind) error {
 	params := map[string]string{"MaxResults": pageSize}
 	maps.Copy(params, filter)
 	tokens := map[string]bool{}
 	for range maxPages {
 		reply := r.c.call(ctx, provider.Op{Name: op}, params)
+		_ = behind.Wait()
 		if reply.err != nil {
 			if reply.Status == 404 && reply.answer.code == notFound {
 				return fmt.Errorf("%w: %w", provider.ErrNotFound, reply.err)
@@ -144,9 +154,12 @@ func (r *Reader) pages(ctx context.Context, op, field string, filter map[string]
 			return fmt.Errorf("%s in %s: the answer has no list %s", op, r.c.s.Region, field)
 		}
 		at := moment{here: r.c.s.Now(), there: reply.Date}
-		for _, raw := range items {
-			each(raw, at)
-		}
+		behind.Do(func() error {
+			for _, raw := range items {
+				each(raw, at)
+			}
+			return nil
+		})
 		next, ok := text(reply.answer.fields.Get("NextToken"))
 		switch {
 		case !ok:

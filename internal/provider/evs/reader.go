@@ -113,11 +113,14 @@ func (r *reader) pages(ctx context.Context, problems *huawei.Problems, operation
 		if page == 0 {
 			first = answer
 		}
-		total, err := list.Add(answer, field)
+		items, err := answer.Page(field)
+		if err == nil {
+			err = list.Add(items)
+		}
 		if err != nil {
 			return list, first, fmt.Errorf("%s: %w", operation, err)
 		}
-		if total < pageSize {
+		if items.Total < pageSize {
 			return list, first, nil
 		}
 		if q.Marker = list.LastID(); q.Marker == "" {

@@ -2,6 +2,7 @@ package huawei
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 
 	"github.com/drwatch/drwatch/internal/provider"
@@ -20,17 +21,33 @@ type Listed struct {
 	seen map[string]bool
 }
 
+// Page is one page of a listing whose items were found and not read yet: what
+// must be known before the next one is asked for.
+type Page struct {
+	Total int // items, those that cannot be read among them
+	field string
+	items []json.RawMessage
+	from  Object
+}
+
+// Page finds the items of a list. The list must be there and be a list, else an
+// empty answer would pass for an empty account.
+func (o Object) Page(field string) (Page, error) {
+	items, err := o.elements(field)
+	if err != nil {
+		return Page{}, err
+	}
+	return Page{Total: len(items), field: field, items: items, from: o}, nil
+}
+
 // Add takes one page. It refuses a page that holds items and none of them new:
 // the provider then repeats itself, and the listing would never be complete.
-func (l *Listed) Add(a Answer, field string) (total int, err error) {
-	items, total, err := a.ItemsBy(field, cmp.Or(l.IDField, "id"))
-	if err != nil {
-		return 0, err
-	}
+func (l *Listed) Add(p Page) error {
+	items := p.from.items(p.field, l.idField(), p.items)
 	if l.seen == nil {
 		l.seen = map[string]bool{}
 	}
-	fresh := total == 0
+	fresh := p.Total == 0
 	for _, item := range items {
 		if item.ID != "" && l.seen[item.ID] {
 			continue
@@ -39,12 +56,28 @@ func (l *Listed) Add(a Answer, field string) (total int, err error) {
 		l.seen[item.ID] = true
 		l.Items = append(l.Items, item)
 	}
-	l.Lost += total - len(items)
-	if !fresh && len(items) == total {
-		return total, fmt.Errorf("%w: the provider repeats a page of %q", ErrUnreadable, field)
+	l.Lost += p.Total - len(items)
+	if !fresh && len(items) == p.Total {
+		return fmt.Errorf("%w: the provider repeats a page of %q", ErrUnreadable, p.field)
 	}
-	return total, nil
+	return nil
 }
+
+// MayRepeat tells whether Add may refuse the page, by its first item alone: when
+// that one is new, it will not.
+func (l *Listed) MayRepeat(p Page) bool {
+	if p.Total == 0 {
+		return false
+	}
+	fields, ok := provider.FieldsOf(p.items[0])
+	if !ok {
+		return false
+	}
+	first := Object{fields: fields, problems: NewProblems(provider.NopMeter{})} // counted when it is added
+	return l.seen[first.Text(l.idField())]
+}
+
+func (l *Listed) idField() string { return cmp.Or(l.IDField, "id") }
 
 // LastID is the id of the last item, for the next page's marker.
 func (l *Listed) LastID() string {

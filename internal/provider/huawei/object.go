@@ -8,16 +8,20 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/drwatch/drwatch/internal/provider"
 )
 
 // Problems counts what could not be read in one poll, by field name, and tells
-// the meter of each. The zero value is not usable; see NewProblems. Not safe
-// for concurrent use: a poll reads its answers one after the other.
+// the meter of each. The zero value is not usable; see NewProblems. Safe for
+// concurrent use: one page of a listing is read while the answer with the next
+// is.
 type Problems struct {
+	meter provider.Meter
+
+	mu     sync.Mutex
 	counts map[string]int
-	meter  provider.Meter
 }
 
 // NewProblems counts into meter as well.
@@ -27,12 +31,16 @@ func NewProblems(meter provider.Meter) *Problems {
 
 // Note counts one field that could not be read.
 func (p *Problems) Note(field string) {
+	p.mu.Lock()
 	p.counts[field]++
+	p.mu.Unlock()
 	p.meter.DecodeError(field)
 }
 
 // Counts is a copy of the counts, nil when everything could be read.
 func (p *Problems) Counts() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if len(p.counts) == 0 {
 		return nil
 	}
@@ -187,13 +195,27 @@ func (o Object) Items(field string) (items []Item, total int, err error) {
 // ItemsBy is Items of objects whose id stands in another field, or that have
 // none when idField is "".
 func (o Object) ItemsBy(field, idField string) (items []Item, total int, err error) {
+	raws, err := o.elements(field)
+	if err != nil {
+		return nil, 0, err
+	}
+	return o.items(field, idField, raws), len(raws), nil
+}
+
+// elements are those of a list, unread.
+func (o Object) elements(field string) ([]json.RawMessage, error) {
 	if !o.Told(field) {
-		return nil, 0, fmt.Errorf("%w: it has no list %q", ErrUnreadable, field)
+		return nil, fmt.Errorf("%w: it has no list %q", ErrUnreadable, field)
 	}
 	raws, ok := provider.Elements(o.fields.Get(field))
 	if !ok {
-		return nil, 0, fmt.Errorf("%w: %q is no list", ErrUnreadable, field)
+		return nil, fmt.Errorf("%w: %q is no list", ErrUnreadable, field)
 	}
+	return raws, nil
+}
+
+// items reads elements of the list; "" as idField: they have no id.
+func (o Object) items(field, idField string, raws []json.RawMessage) (items []Item) {
 	for _, raw := range raws {
 		fields, ok := provider.FieldsOf(raw)
 		if !ok {
@@ -211,7 +233,7 @@ func (o Object) ItemsBy(field, idField string) (items []Item, total int, err err
 		}
 		items = append(items, Item{Object: item, ID: id})
 	}
-	return items, len(raws), nil
+	return items
 }
 
 // Words is a list of texts; ok is false when it is not told or cannot be read.

@@ -25,7 +25,8 @@ type list struct {
 	operation, path, field string
 	id                     string // the field of an item's id; "" is "id"
 	// each takes the items as the pages come, so that no page is held longer than
-	// it is read. Nil: they are collected.
+	// it is read. It runs beside the requests, one item after the other. Nil: they
+	// are collected.
 	each func(huawei.Item)
 }
 
@@ -90,42 +91,70 @@ func (r *reader) Read(ctx context.Context, id string) (replication.Group, error)
 	return r.group(o, id, answer, members), nil
 }
 
-// pages reads a whole list: until a page is shorter than asked for. What `count`
-// counts is not documented: one above the page size cannot be that of the page,
-// and is believed when as many items are here. The answer is that of the first
-// page.
+// pages reads a whole list, each page while the next one is on its way. The
+// answer is that of the first page.
 func (r *reader) pages(ctx context.Context, problems *huawei.Problems, l list, q huawei.Query) (huawei.Listed, huawei.Answer, error) {
 	all := huawei.Listed{IDField: l.id}
-	var first huawei.Answer
+	var behind provider.Behind
+	first, err := r.follow(ctx, problems, l, q, &all, &behind)
+	if unread := behind.Wait(); err == nil {
+		err = unread
+	}
+	return all, first, err
+}
+
+// follow asks for pages until one is shorter than asked for. What `count` counts
+// is not documented: one above the page size cannot be that of the page, and is
+// believed when as many items are here. The last page is still being read when
+// it returns.
+func (r *reader) follow(ctx context.Context, problems *huawei.Problems, l list, q huawei.Query, all *huawei.Listed, behind *provider.Behind) (first huawei.Answer, err error) {
 	q.Limit = strconv.Itoa(pageSize)
-	for page, offset := 0, 0; page < huawei.MaxPages; page++ {
+	for n, offset := 0, 0; n < huawei.MaxPages; n++ {
 		q.Offset = strconv.Itoa(offset)
 		answer, err := r.client.Get(ctx, l.operation, l.path, q, problems)
-		if err != nil {
-			return all, first, err
+		if unread := behind.Wait(); unread != nil {
+			return first, unread
 		}
-		if page == 0 {
+		if err != nil {
+			return first, err
+		}
+		if n == 0 {
 			first = answer
 		}
-		total, err := all.Add(answer, l.field)
+		page, err := answer.Page(l.field)
 		if err != nil {
-			return all, first, fmt.Errorf("%s: %w", l.operation, err)
+			return first, fmt.Errorf("%s: %w", l.operation, err)
 		}
-		if l.each != nil {
-			for _, item := range all.Items {
-				l.each(item)
+		repeats := all.MayRepeat(page)
+		behind.Do(func() error { return l.add(all, page) })
+		if page.Total < pageSize {
+			return first, nil
+		}
+		if repeats { // nothing more is asked of a provider that goes round in circles
+			if err := behind.Wait(); err != nil {
+				return first, err
 			}
-			all.Items = nil
 		}
-		if total < pageSize {
-			return all, first, nil
-		}
-		offset += total
+		offset += page.Total
 		if count, told := answer.Number("count"); told && count > pageSize && int(count) == offset {
-			return all, first, nil
+			return first, nil
 		}
 	}
-	return all, first, fmt.Errorf("%s: more than %d pages", l.operation, huawei.MaxPages)
+	return first, fmt.Errorf("%s: more than %d pages", l.operation, huawei.MaxPages)
+}
+
+// add takes a page's items.
+func (l list) add(all *huawei.Listed, page huawei.Page) error {
+	if err := all.Add(page); err != nil {
+		return fmt.Errorf("%s: %w", l.operation, err)
+	}
+	if l.each != nil {
+		for _, item := range all.Items {
+			l.each(item)
+		}
+		all.Items = nil
+	}
+	return nil
 }
 
 // members are the pairs and instances that were listed, by group.
