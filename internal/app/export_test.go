@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/collector"
 	"github.com/drwatch/drwatch/internal/exposition"
 )
@@ -19,3 +20,6 @@ func NewPage(metrics ...[]collector.Metric) (*exposition.Page, error) {
 
 // Caught runs f as a reload is run.
 func Caught(log *slog.Logger, f func() error) error { return caught(log, f) }
+
+// AccountOf is an account as the API tells it.
+func AccountOf(a collector.Account, snap *collector.Snapshot) api.Account { return accountOf(a, snap) }

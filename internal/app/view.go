@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,7 +33,7 @@ func (a *App) Status() api.Status {
 	s.NotReady = a.notReady(store.Joined, state.ClusterErr, snap)
 	s.Ready = len(s.NotReady) == 0
 	for _, acc := range snap.Accounts {
-		s.Accounts = append(s.Accounts, accountOf(acc))
+		s.Accounts = append(s.Accounts, accountOf(acc, snap))
 	}
 	for _, site := range snap.Sites {
 		s.Sites = append(s.Sites, siteOf(site, snap, a.o.Now()))
@@ -40,8 +41,26 @@ func (a *App) Status() api.Status {
 	return s
 }
 
-func accountOf(a collector.Account) api.Account {
-	return api.Account{Name: a.Name, Provider: a.Provider, Up: a.Up, Groups: a.Groups, LastSuccess: utc(a.LastSuccess), Error: a.Error, ToldBy: a.ToldBy()}
+// accountOf is an account with what is wrong with it: the whole poll, one of its
+// two ends, or that others hold what it lists.
+func accountOf(a collector.Account, snap *collector.Snapshot) api.Account {
+	return api.Account{
+		Name: a.Name, Provider: a.Provider, Up: a.Up, Groups: a.Groups, LastSuccess: utc(a.LastSuccess), ToldBy: a.ToldBy(),
+		Error: cmp.Or(a.Error, a.Silent, heldElsewhere(a, snap)),
+	}
+}
+
+// heldElsewhere tells of the groups that accounts before this one list too, ""
+// when there are none.
+func heldElsewhere(a collector.Account, snap *collector.Snapshot) string {
+	if len(a.Duplicates) == 0 {
+		return ""
+	}
+	holders := map[string]bool{}
+	for _, key := range a.Duplicates {
+		holders[snap.Groups[key].Account] = true
+	}
+	return fmt.Sprintf("%d held by %s, listed there too", len(a.Duplicates), strings.Join(slices.Sorted(maps.Keys(holders)), ", "))
 }
 
 // fitnessOf is the fitness for the rule that asks the most: the first that does

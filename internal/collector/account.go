@@ -153,7 +153,7 @@ func (c *Collector) jitter(most time.Duration) time.Duration {
 // poll lists the account once and keeps what it found. It tells whether the poll
 // was complete.
 func (c *Collector) poll(ctx context.Context, a *account, started time.Time) bool {
-	listing, other, err := ask(ctx, c, a.polling, func(ctx context.Context, r provider.Reader) (provider.Listing, error) {
+	listing, silent, err := ask(ctx, c, a.polling, func(ctx context.Context, r provider.Reader) (provider.Listing, error) {
 		return r.List(ctx)
 	})
 	c.mu.Lock()
@@ -162,8 +162,8 @@ func (c *Collector) poll(ctx context.Context, a *account, started time.Time) boo
 		return false
 	}
 	now := c.o.Now()
-	wasUp := a.state.Up
-	a.polled(started, now, listing, other, err)
+	was := a.state
+	a.polled(started, now, listing, silent, err)
 	var moves []Move
 	if err == nil {
 		moves = c.merge(now)
@@ -172,34 +172,41 @@ func (c *Collector) poll(ctx context.Context, a *account, started time.Time) boo
 	c.publish(now)
 	c.feed.append(accountSource(a.settings.Name), now, a.settings.PollInterval, a.state.samples())
 	c.mu.Unlock()
-	c.logPoll(a.settings.Name, wasUp, other, listing.Bad, err)
+	c.logPoll(was, silent, listing.Bad, err)
 	c.tell(moves)
 	return err == nil
 }
 
 // polled notes the end of a poll. An error keeps the last good state.
-func (a *account) polled(started, now time.Time, listing provider.Listing, other bool, err error) {
+func (a *account) polled(started, now time.Time, listing provider.Listing, silent, err error) {
 	s := &a.state
 	s.Tried, s.LastTry, s.Duration = true, now, now.Sub(started)
 	a.polls.observe(s.Duration.Seconds())
 	s.polls = a.polls.histogram()
-	s.Up, s.Error = err == nil, ""
+	s.Up, s.Error, s.Silent = err == nil, "", ""
 	if err != nil {
 		s.Error = oneLine(err.Error())
 		return
 	}
-	s.LastSuccess, s.Fallback, s.Bad = now, other, listing.Bad
+	if silent != nil {
+		s.Silent = oneLine(silent.Error())
+	}
+	s.LastSuccess, s.Fallback, s.Bad = now, silent != nil, listing.Bad
 	a.listed = listing.Groups
 }
 
-func (c *Collector) logPoll(name string, wasUp, other bool, bad map[string]int, err error) {
-	log := c.o.Logger.With("account", name)
+// logPoll tells of a poll that failed, and of one that was answered otherwise
+// than the one before it.
+func (c *Collector) logPoll(was Account, silent error, bad map[string]int, err error) {
+	log := c.o.Logger.With("account", was.Name)
 	switch {
 	case err != nil:
 		log.Warn("poll is not complete, the last good state stays", "err", oneLine(err.Error()))
-	case !wasUp && other:
-		log.Warn("account answers by its other endpoint only")
-	case !wasUp:
+	case silent != nil && !(was.Up && was.Fallback):
+		log.Warn("account is told of by its secondary end, its endpoint does not answer", "err", oneLine(silent.Error()))
+	case silent == nil && was.Fallback:
+		log.Info("account is told of by its primary end again")
+	case !was.Up:
 		log.Info("account answers")
 	}
 	if len(bad) > 0 {

@@ -56,13 +56,13 @@ func (c *Collector) Read(ctx context.Context, key replication.GroupKey) (replica
 	if err != nil {
 		return replication.Group{}, err
 	}
-	g, other, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (replication.Group, error) {
+	g, silent, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (replication.Group, error) {
 		return r.Read(ctx, key.ID)
 	})
 	if err != nil {
 		return replication.Group{}, fmt.Errorf("reading group %s through account %s: %w", key, a.settings.Name, err)
 	}
-	g.Account, g.Side = a.settings.Name, side(other)
+	g.Account, g.Side = a.settings.Name, side(silent != nil)
 	return g, nil
 }
 
@@ -72,13 +72,13 @@ func (c *Collector) Track(ctx context.Context, key replication.GroupKey, jobID s
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	p, other, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (provider.Progress, error) {
+	p, silent, err := ask(ctx, c, a.acting, func(ctx context.Context, r provider.Reader) (provider.Progress, error) {
 		return r.Track(ctx, key.ID, jobID)
 	})
 	if err != nil {
 		return provider.Progress{}, fmt.Errorf("tracking group %s through account %s: %w", key, a.settings.Name, err)
 	}
-	p.Group.Account, p.Group.Side = a.settings.Name, side(other)
+	p.Group.Account, p.Group.Side = a.settings.Name, side(silent != nil)
 	return p, nil
 }
 
@@ -115,24 +115,24 @@ func (c *Collector) holder(key replication.GroupKey) (*account, error) {
 }
 
 // ask asks the account's own endpoint, and the other when that does not answer;
-// that the provider does not know something is an answer. It tells whether the
-// answer is the other's.
-func ask[T any](ctx context.Context, c *Collector, e ends, question func(context.Context, provider.Reader) (T, error)) (T, bool, error) {
+// that the provider does not know something is an answer. When the answer is the
+// other's, silent is why the first has none.
+func ask[T any](ctx context.Context, c *Collector, e ends, question func(context.Context, provider.Reader) (T, error)) (answer T, silent, err error) {
 	timeout := e.timeout
 	if deadline, ok := ctx.Deadline(); ok && e.fallback != nil {
 		timeout = min(timeout, deadline.Sub(c.o.Now())/2) // leave the other its half
 	}
 	v, err := askOne(ctx, c.o.Logger, e.main, timeout, question)
 	if err == nil || e.fallback == nil || errors.Is(err, provider.ErrNotFound) || ctx.Err() != nil {
-		return v, false, err
+		return v, nil, err
 	}
 	w, err2 := askOne(ctx, c.o.Logger, e.fallback, e.timeout, question)
 	if err2 != nil {
 		// The second only as text: that the other end does not know the group says
 		// little while the first is silent.
-		return v, false, fmt.Errorf("%w; and from the other endpoint: %s", err, err2.Error())
+		return v, nil, fmt.Errorf("%w; and from the other endpoint: %s", err, err2.Error())
 	}
-	return w, true, nil
+	return w, err, nil
 }
 
 // side names the end that has answered.

@@ -48,6 +48,7 @@ type Account struct {
 	Duration     time.Duration // of the last poll
 	Error        string        // of the last poll; "" when it was complete
 	Fallback     bool          // the last complete poll was answered by the other endpoint
+	Silent       string        // why its own endpoint had no answer to the last poll, when the other had
 	Groups       int           // groups of the last complete poll, after the filters
 	Bad          map[string]int
 	Duplicates   []replication.GroupKey // groups that an earlier account lists too: they are kept there
