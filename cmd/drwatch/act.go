@@ -174,7 +174,7 @@ func readLine(ctx context.Context, r io.Reader) (string, error) {
 // start asks for the very thing that the plan was about: that group by its id,
 // with production where the plan saw it.
 func (a *acting) start(ctx context.Context, c *client.Client, p api.Plan) error {
-	asked, err := c.Act(ctx, api.Ask{Account: p.Account, Group: p.Group, Action: a.action, Reason: a.reason, Who: who(), Active: p.Active, Drill: a.drill})
+	asked, err := c.Act(ctx, api.Ask{Account: p.Account, Group: p.Group, Action: a.action, Reason: a.reason, Who: who(), Active: p.Active, Drill: p.Drill})
 	var op *net.OpError
 	switch {
 	case errors.Is(err, client.ErrUnreachable) && (!errors.As(err, &op) || op.Op != "dial"):

@@ -203,6 +203,7 @@ type Plan struct {
 	Conditions []replication.Condition `json:"conditions"`
 	Steps      []PlanStep              `json:"steps"`
 	Notes      []string                `json:"notes"`
+	Drill      string                  `json:"drill,omitempty"` // the drill that would be cleared
 }
 
 // PlanStep is one call of a plan. Ready is judged again before the call; of the

@@ -156,7 +156,7 @@ func (a *App) controllerOptions(observer, site string) failover.Options {
 	o := failover.Options{
 		Observer: observer, Site: site, Store: a.store, Session: a.store, Upkeep: a.store,
 		Rules:  a.rules,
-		Reader: reading{a.collector}, Drills: reading{a.collector}, Handbook: handbook{},
+		Reader: reading{a.collector}, Drills: reading{a.collector}, Handbook: handbook{}, Sites: probed{a},
 		ActionTimeout: sending{clouds: a.clouds.Load}.actionTimeout,
 		CanAct:        sending{clouds: a.clouds.Load}.canAct, AcceptSingle: c.Coordination.AcceptSingleObserver != "", LeaseTTL: c.Coordination.LeaseTTL,
 		TrackInterval: a.o.TrackInterval, SignatureLife: a.o.SignatureLife, Settle: a.o.Settle, Margin: a.o.Margin,

@@ -35,7 +35,14 @@ func (o operator) Abort(ctx context.Context, id, who, reason string) error {
 	if err := o.app.quietSince(rec.Incident); err != nil {
 		return fmt.Errorf("already sent: %w", err)
 	}
-	return o.done(o.app.store.GiveUp(ctx, id, who, reason))
+	return o.done(o.app.store.GiveUp(ctx, id, attempt(rec.Incident), who, reason))
+}
+
+func attempt(i replication.Incident) int {
+	if call := i.LastCall(); call != nil {
+		return call.Attempt
+	}
+	return 0
 }
 
 // Ack releases what an ended incident has latched, not before a call of unknown

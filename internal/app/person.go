@@ -67,7 +67,7 @@ func notDone(err error) error {
 
 func (o operator) plan(p failover.Proposal, g collector.Group) api.Plan {
 	out := api.Plan{
-		Account: p.Group.Account, Provider: g.Key.Provider, Group: g.Key.ID, Name: p.Group.Name, Action: p.Plan.Action,
+		Account: p.Group.Account, Provider: g.Key.Provider, Group: g.Key.ID, Name: p.Group.Name, Action: p.Plan.Action, Drill: p.Plan.Drill,
 		Active: shownAt(p.Plan.From), To: shownAt(p.Plan.To), State: p.Group.State, RawStatus: p.Group.RawStatus,
 		LagSeconds: secondsOf(p.Group.Lag), OK: p.OK, Conditions: p.Conditions, Steps: []api.PlanStep{}, Notes: append([]string{}, p.Notes...),
 	}
@@ -81,7 +81,25 @@ func (o operator) plan(p failover.Proposal, g collector.Group) api.Plan {
 	if p.Plan.Action == replication.Failover && !g.Key.Provider.Fences() {
 		out.Notes = append(out.Notes, "This provider does not stop production at the old side: keep it from writing, or there are two.")
 	}
+	if site, up, known := (probed{o.app}).Reachable(p.Plan.From); p.Plan.Action == replication.Failover && known && up {
+		out.Notes = append(out.Notes, "Production answers at "+site+". A switchover moves it without loss; a failover is for a site that is lost.")
+	}
 	return out
+}
+
+// probed tells what this observer's probes see of the place of a group.
+type probed struct{ app *App }
+
+// Reachable is the site of a place and whether it answers.
+func (p probed) Reachable(l replication.Location) (site string, up, known bool) {
+	site = replication.SiteOf(p.app.current.Load().config.ReplicationSites(), l)
+	now := p.app.o.Now()
+	for _, s := range p.app.collector.Snapshot().Sites {
+		if s.Name == site && site != "" {
+			return site, s.Verdict.Reachable, s.Verdict.Known && !now.After(s.Verdict.Until)
+		}
+	}
+	return site, false, false
 }
 
 // shownAt is "" for a place that is not known, so that nothing is compared to it.

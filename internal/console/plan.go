@@ -133,8 +133,8 @@ func Deed(a replication.Action) string {
 
 // asked is the head of an incident that a person has asked for.
 func asked(w io.Writer, i replication.Incident) {
-	fmt.Fprintf(w, "%s of %s (%s), asked for by %s from %s at %s\n", Deed(i.Action), i.Name, i.Key(), i.Person.Who, i.Person.From, stamp(i.Person.At))
-	fmt.Fprintf(w, "reason %s\n", i.Person.Reason)
+	fmt.Fprintf(w, "%s of %s (%s), asked for by %s from %s at %s\n", Deed(i.Action), plain(i.Name), i.Key(), plain(i.Person.Who), plain(i.Person.From), stamp(i.Person.At))
+	fmt.Fprintf(w, "reason %s\n", plain(i.Person.Reason))
 	if i.Action.Moves() {
 		fmt.Fprintf(w, "production from %s to %s\n", orDash(i.Plan.From.String()), orDash(i.Plan.To.String()))
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/replication"
@@ -32,7 +33,7 @@ func table(w io.Writer, head string, rows func(row func(cells ...any))) error {
 	rows(func(cells ...any) {
 		texts := make([]string, len(cells))
 		for i, c := range cells {
-			texts[i] = fmt.Sprint(c)
+			texts[i] = plain(fmt.Sprint(c))
 		}
 		fmt.Fprintln(tw, strings.Join(texts, "\t"))
 	})
@@ -47,7 +48,7 @@ func Status(w io.Writer, s api.Status, now time.Time) error {
 	fmt.Fprintf(w, "drwatch %s, observer %s at %s, ceiling %s\n", orDash(s.Version), s.Observer, orDash(s.Site), s.Mode)
 	switch {
 	case s.Freeze != nil:
-		fmt.Fprintf(w, "FROZEN by %s: %s\n", s.Freeze.Who, s.Freeze.Reason)
+		fmt.Fprintf(w, "FROZEN by %s: %s\n", plain(s.Freeze.Who), plain(s.Freeze.Reason))
 	case !s.Ready:
 		fmt.Fprintf(w, "NOT READY: %s\n", strings.Join(s.NotReady, "; "))
 	case s.Leads:
@@ -165,7 +166,7 @@ func Incident(w io.Writer, i api.Incident) error {
 
 // Entry writes one line of a journal.
 func Entry(w io.Writer, e replication.Entry) {
-	fmt.Fprintf(w, "  %2d %s %s %-9s %s\n", e.Seq, stamp(e.At), e.Observer, e.Event, e.Text)
+	fmt.Fprintf(w, "  %2d %s %s %-9s %s\n", e.Seq, stamp(e.At), plain(e.Observer), plain(e.Event), plain(e.Text))
 }
 
 // Explain writes why a group has or has not been failed over.
@@ -288,6 +289,17 @@ func secs(s *float64) string {
 		return "-"
 	}
 	return strconv.FormatFloat(math.Round(*s*10)/10, 'f', -1, 64) + "s"
+}
+
+// plain is a text that somebody else wrote as one line of it: control characters
+// would draw lines, or wipe them.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 func orDash(s string) string {

@@ -85,6 +85,9 @@ func (c *Controller) Act(ctx context.Context, a Ask) (Proposal, replication.Inci
 	if err != nil {
 		return p, none, err
 	}
+	if a.Action == replication.ClearDrill && a.Drill == "" {
+		return p, none, fmt.Errorf("%w: name the drill to clear, as the plan tells it", ErrNotNow)
+	}
 	if !p.OK {
 		return p, none, fmt.Errorf("%w: %s", ErrNotNow, describe(p.Blocking()))
 	}
@@ -163,7 +166,10 @@ func (c *Controller) askConditions(a Ask, g replication.Group, cluster replicati
 		cs = append(cs, replication.Condition{Name: "as_planned", Value: "production at " + orUnknown(g.Active.String()), Threshold: "at " + a.Active + ", as in the plan that was shown", OK: a.Active == g.Active.String()})
 	}
 	if a.Action.Moves() {
-		cs = append(cs, c.toSideUp(g, cluster))
+		cs = append(cs, c.sidesUp(a.Action, g, g.Standby(), cluster)...)
+	}
+	if n := len(g.DrillList); n > maxDrills {
+		cs = append(cs, replication.Condition{Name: "drills", Value: fmt.Sprint(n), Threshold: fmt.Sprintf("at most %d, to know which one is new", maxDrills)})
 	}
 	return cs
 }
@@ -180,9 +186,38 @@ func (c *Controller) mayOperate(account string) replication.Condition {
 	return cond
 }
 
-// toSideUp: no observer sees the side that production would move to as down.
-func (c *Controller) toSideUp(g replication.Group, cluster replication.Cluster) replication.Condition {
-	cond := replication.Condition{Name: "target_site_not_down", Value: "nobody sees it down", Threshold: "no voter sees the target site down", OK: true}
+// maxDrills bounds the drills that a record of an action names.
+const maxDrills = 100
+
+// sidesUp: the side that production would move to is not down, neither for this
+// observer's own probes nor for any voter; and a switchover, which is to lose
+// nothing, finds production alive.
+func (c *Controller) sidesUp(a replication.Action, g replication.Group, to replication.Location, cluster replication.Cluster) []replication.Condition {
+	cs := []replication.Condition{c.toSideUp(g, to, cluster)}
+	if a == replication.Switchover {
+		site, up, known := c.o.Sites.Reachable(g.Active)
+		cond := replication.Condition{Name: "production_not_down", Value: seen(site, up, known), Threshold: "production answers; where it does not, a failover is the action", OK: up || !known}
+		cs = append(cs, cond)
+	}
+	return cs
+}
+
+// seen is what the probes tell of a site, for a person.
+func seen(site string, up, known bool) string {
+	switch {
+	case site == "":
+		return "it stands in no site that is configured"
+	case !known:
+		return site + " is not probed"
+	case up:
+		return site + " answers"
+	}
+	return site + " does not answer"
+}
+
+func (c *Controller) toSideUp(g replication.Group, to replication.Location, cluster replication.Cluster) replication.Condition {
+	site, up, known := c.o.Sites.Reachable(to)
+	cond := replication.Condition{Name: "target_site_not_down", Value: seen(site, up, known), Threshold: "neither this observer's probes nor a voter sees the target site down", OK: up || !known}
 	beating := c.beating()
 	for _, v := range cluster.Votes {
 		if v.Group == g.Key && v.TargetDown && beating[v.Observer] {
@@ -255,7 +290,7 @@ func (c *Controller) claimOne(ctx context.Context, a asked, cluster replication.
 		},
 	})
 	if err != nil {
-		return replication.Incident{}, fmt.Errorf("claiming %s: %w", g.Key, err)
+		return replication.Incident{}, fmt.Errorf("claiming %s (look at `drwatch incidents` whether it has begun): %w", g.Key, err)
 	}
 	c.o.At("claimed")
 	c.o.Told(Fact{Incident: rec.Incident, Entry: replication.Entry{Event: "claimed"}})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/drwatch/drwatch/internal/replication"
 )
@@ -33,6 +34,9 @@ func (c *Controller) watchOperation(ctx context.Context, election int64, rec rep
 				return err
 			}
 		}
+		if why := c.mayBeLeft(rec); why != "" {
+			return c.endOperation(ctx, rec, replication.Ambiguous, why)
+		}
 		if given := c.givenUp(rec); given != nil {
 			return c.endOperation(ctx, *given, replication.Ambiguous, fmt.Sprintf("%s ended the wait for a proof: %s", given.Abort.Who, given.Abort.Reason))
 		}
@@ -44,6 +48,25 @@ func (c *Controller) watchOperation(ctx context.Context, election int64, rec rep
 			return err
 		}
 	}
+}
+
+// proofPatience is how long a drill, a start or a stop is watched for its proof.
+const proofPatience = 2 * time.Hour
+
+// mayBeLeft says why the wait for the proof of what moves nothing is over: a rule
+// needs the group, or it has lasted too long. Nothing is latched by it; what the
+// provider shows of the group guards it.
+func (c *Controller) mayBeLeft(rec replication.IncidentRecord) string {
+	if rec.Action.Moves() || rec.Action == replication.Reprotect {
+		return ""
+	}
+	if rule := c.neededBy(rec); rule != "" {
+		return fmt.Sprintf("rule %s needs the group: the proof of %s is not waited for any longer", rule, rec.Action)
+	}
+	if call := rec.LastCall(); c.o.Now().Sub(call.StartedAt) > proofPatience {
+		return fmt.Sprintf("the provider has not shown within %s what became of the call", proofPatience)
+	}
+	return ""
 }
 
 func (c *Controller) track(ctx context.Context, rec replication.IncidentRecord) (Progress, error) {
@@ -70,29 +93,34 @@ func (c *Controller) conclude(ctx context.Context, election int64, rec replicati
 		}
 		return true, c.operate(ctx, election, *next)
 	case p.JobFailed:
-		return true, c.endOperation(ctx, rec, replication.Failed, "the provider's job failed: "+p.Detail)
-	case step.Failed != "" && shown(rec.Action, p.Group) != call.ExpectedStatus:
-		return true, c.endOperation(ctx, rec, replication.Failed, step.Failed)
+		return true, c.endUnmoved(ctx, rec, p.Group, "the provider's job failed: "+p.Detail)
+	case step.Failed != "" && (!w.unchanged || shown(rec.Action, p.Group) != call.ExpectedStatus):
+		return true, c.endUnmoved(ctx, rec, p.Group, step.Failed)
 	case call.Outcome == replication.Rejected && w.reads >= 2 && !underWay(p.Group):
-		return true, c.endOperation(ctx, rec, replication.Failed, "the provider refused: "+call.Error)
+		return true, c.endUnmoved(ctx, rec, p.Group, "the provider refused: "+call.Error)
 	case call.Outcome == replication.Uncertain:
 		return c.concludeUncertain(ctx, election, rec, p, w)
 	}
 	return false, nil
 }
 
-// shown is the status that an action is judged by: the group's, and of an action
-// on drills that of each drill as well.
+// shown is the status that a person's action is judged by: the group's, where all
+// the words for "it replicates" are one, because a healthy group goes to and fro
+// between them; and of an action on drills that of each drill as well.
 func shown(a replication.Action, g replication.Group) string {
+	status := g.RawStatus
+	if g.State == replication.Replicating {
+		status = string(g.State)
+	}
 	if a != replication.StartDrill && a != replication.ClearDrill {
-		return g.RawStatus
+		return status
 	}
 	drills := make([]string, len(g.DrillList))
 	for i, d := range g.DrillList {
 		drills[i] = d.ID + " " + d.Status
 	}
 	slices.Sort(drills)
-	return strings.Join(append([]string{g.RawStatus}, drills...), ", ")
+	return strings.Join(append([]string{status}, drills...), ", ")
 }
 
 func underWay(g replication.Group) bool {

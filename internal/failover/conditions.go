@@ -59,7 +59,7 @@ func latchCondition(l *replication.Latch) replication.Condition {
 }
 
 func noIncidentCondition(rec replication.GroupRecord) replication.Condition {
-	c := replication.Condition{Name: "no_incident_open", Value: "none", Threshold: "none", OK: rec.OpenIncident == ""}
+	c := replication.Condition{Name: condNoIncident, Value: "none", Threshold: "none", OK: rec.OpenIncident == ""}
 	if !c.OK {
 		c.Value = rec.OpenIncident
 	}

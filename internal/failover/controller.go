@@ -28,6 +28,7 @@ type Options struct {
 	// means, like Senders, that nothing can be sent.
 	Handbook  Handbook
 	Drills    Drills
+	Sites     Sites
 	Operators Operators
 	// CanAct tells whether this observer has credentials to act for an account.
 	CanAct func(account string) bool
@@ -90,8 +91,9 @@ type Controller struct {
 	stopping bool
 	beats    map[string]beat
 	running  map[string]context.CancelFunc
-	retry    map[string]retry // incident → not before
-	asked    []asked          // by persons, not claimed yet
+	retry    map[string]retry         // incident → not before
+	asked    []asked                  // by persons, not claimed yet
+	waited   map[string]time.Duration // persons' incidents → the cluster clock when they last had to wait
 
 	// Only the goroutine of Round touches these.
 	election int64               // create-revision of the leader key held, 0: none
@@ -132,7 +134,7 @@ type State struct {
 // New makes a Controller. Nothing runs until Round is called.
 func New(o Options) *Controller {
 	return &Controller{
-		o: o.withDefaults(), beats: map[string]beat{}, seen: map[string]sighting{}, retry: map[string]retry{},
+		o: o.withDefaults(), beats: map[string]beat{}, seen: map[string]sighting{}, retry: map[string]retry{}, waited: map[string]time.Duration{},
 		running: map[string]context.CancelFunc{}, wake: make(chan struct{}, 1), toldAt: map[string]time.Time{},
 	}
 }

@@ -49,6 +49,8 @@ type Decision struct {
 	Lost       time.Time          // when production was last known good
 	// RPO is what a failover now would lose; nil when the provider tells none.
 	RPO *time.Duration
+
+	made *Snapshot // of which, where the journal is to hold it
 }
 
 // Blocking lists the conditions that do not hold.
@@ -68,6 +70,9 @@ const (
 	condQuorum = "quorum"
 	condVeto   = "no_veto"
 )
+
+// condNoIncident: no other incident is open on the group.
+const condNoIncident = "no_incident_open"
 
 // condActiveLost: production stands in the site that is lost.
 const condActiveLost = "active_site_lost"

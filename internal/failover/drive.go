@@ -28,7 +28,7 @@ func (c *Controller) driveAll(ctx context.Context, eval Evaluation, cluster repl
 func (c *Controller) drive(ctx context.Context, eval Evaluation, cluster replication.Cluster, rec replication.IncidentRecord) error {
 	// One whose steps ended since the store was read is not as it was read: it
 	// may have ended. The next round sees it as it is.
-	if c.isRunning(rec.ID) || c.busy[rec.ID] || c.o.Now().Before(c.retryAt(rec.ID)) {
+	if c.isRunning(rec.ID) || c.busy[rec.ID] || rec.Abort == nil && c.o.Now().Before(c.retryAt(rec.ID)) {
 		return nil
 	}
 	if rec.Holder.LeaderRev != c.election {
@@ -92,9 +92,9 @@ func (c *Controller) driveWaiting(ctx context.Context, eval Evaluation, cluster 
 	}
 	s := c.snapshot(c.election, r, t, cluster)
 	s.Claim = &rec
-	d := Decide(s)
+	d := decided(s)
 	if !d.Evidence {
-		return c.end(ctx, rec, replication.Aborted, "the evidence is gone: "+describe(d.Blocking()), false)
+		return c.endOn(ctx, rec, d, replication.Aborted, "the evidence is gone: "+describe(d.Blocking()), false)
 	}
 	if !d.Act {
 		return c.hold(ctx, rec, d, d.Blocking()[0].Name, describe(d.Blocking()))
@@ -203,12 +203,17 @@ func (c *Controller) hold(ctx context.Context, rec replication.IncidentRecord, d
 	if by == heldByApproval && inc.ApprovalClock == 0 {
 		inc.ApprovalClock = replication.Duration(max(c.State().Cluster.Clock, time.Nanosecond))
 	}
-	_, err := c.write(ctx, rec, replication.Write{Incident: inc}, "held", "held by "+by+": "+why)
+	_, err := c.write(ctx, rec, replication.Write{Incident: inc, Entry: d.entry()}, "held", "held by "+by+": "+why)
 	return err
 }
 
 // end ends an incident that has sent nothing, or nothing that happened.
 func (c *Controller) end(ctx context.Context, rec replication.IncidentRecord, phase replication.Phase, why string, episode bool) error {
+	return c.endOn(ctx, rec, Decision{}, phase, why, episode)
+}
+
+// endOn is end by a decision, which the journal then holds.
+func (c *Controller) endOn(ctx context.Context, rec replication.IncidentRecord, d Decision, phase replication.Phase, why string, episode bool) error {
 	inc := rec.Incident
 	inc.Phase, inc.HeldBy, inc.EndedAt = phase, "", c.o.Now().UTC()
 	if phase != replication.Simulated {
@@ -219,7 +224,7 @@ func (c *Controller) end(ctx context.Context, rec replication.IncidentRecord, ph
 		return err
 	}
 	group.OpenIncident = ""
-	_, err = c.write(ctx, rec, replication.Write{Incident: inc, Group: &group, FreeSlot: inc.Slot >= 0, Episode: episode}, string(phase), why)
+	_, err = c.write(ctx, rec, replication.Write{Incident: inc, Group: &group, FreeSlot: inc.Slot >= 0, Episode: episode, Entry: d.entry()}, string(phase), why)
 	return err
 }
 

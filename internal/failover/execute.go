@@ -74,12 +74,12 @@ func (c *Controller) prepare(ctx context.Context, election int64, rec replicatio
 	t.Group = group
 	s := c.snapshot(election, r, t, cluster)
 	s.Claim = &now
-	p.decision = Decide(s)
+	p.decision = decided(s)
 	if p.decision.Act {
 		return p, nil
 	}
 	if !p.decision.Evidence {
-		return nil, c.end(ctx, rec, replication.Aborted, "the evidence is gone: "+describe(p.decision.Blocking()), false)
+		return nil, c.endOn(ctx, rec, p.decision, replication.Aborted, "the evidence is gone: "+describe(p.decision.Blocking()), false)
 	}
 	c.backOff(rec.ID)
 	return nil, c.hold(ctx, rec, p.decision, p.decision.Blocking()[0].Name, describe(p.decision.Blocking()))
@@ -110,7 +110,7 @@ func (c *Controller) simulate(ctx context.Context, rec replication.IncidentRecor
 		return c.end(ctx, rec, replication.Simulated, fmt.Sprintf("dry run: the provider already shows %s at %s; nothing would have been sent", rec.Name, p.group.Active), true)
 	}
 	text := fmt.Sprintf("dry run: would have called failover of %s (%s) from %s to %s, %s", rec.Name, rec.Key(), rec.Plan.LostSite, rec.Plan.TargetSite, lossText(p.decision.RPO))
-	return c.end(ctx, rec, replication.Simulated, text, true)
+	return c.endOn(ctx, rec, p.decision, replication.Simulated, text, true)
 }
 
 func lossText(rpo *time.Duration) string {
@@ -191,7 +191,7 @@ func (c *Controller) intent(ctx context.Context, election int64, rec replication
 	return c.write(ctx, rec, replication.Write{
 		Incident: inc, LeaderRev: election, Unfrozen: true, Unaborted: true,
 		Votes:    &replication.VoteGuard{Revision: p.cluster.Revision, Votes: p.decision.Counted},
-		TakeSlot: take, CountStart: first,
+		TakeSlot: take, CountStart: first, Entry: p.decision.entry(),
 	}, "intent", fmt.Sprintf("will call %s of %s (%s, %s), %s", inc.Action, rec.Name, rec.Key(), p.group.RawStatus, lossText(p.decision.RPO)))
 }
 
@@ -282,6 +282,9 @@ func (c *Controller) afterCall(cluster replication.Cluster, rec replication.Inci
 	text := fmt.Sprintf("call %d: %s", call.Attempt, sent.Outcome)
 	if call.Error != "" {
 		text += ": " + call.Error
+	}
+	if until := call.StartedAt.Add(c.o.SignatureLife + c.o.Settle); sent.Outcome == replication.Uncertain {
+		text += "; it may still arrive until " + until.UTC().Format("15:04:05Z") + ", and is not sent again before"
 	}
 	if inc.Person != nil {
 		return c.afterOperation(cluster, inc), text

@@ -61,14 +61,25 @@ func (c *Controller) operateStep(ctx context.Context, election int64, rec replic
 	switch {
 	case err != nil:
 		return nil, c.endOperation(ctx, rec, replication.Failed, err.Error())
+	case step.Done && step.Action.Moves() && len(rec.Plan.Steps) > 1 && !mayHaveSent(rec.Incident, step.Action):
+		return nil, c.movedByOthers(ctx, rec, group)
 	case step.Done:
 		return c.stepDone(ctx, rec, fmt.Sprintf("%s: the provider already shows it (%s): nothing is sent", step.Action, group.RawStatus))
 	}
+	if rule := c.neededBy(rec); rule != "" {
+		return nil, c.endOperation(ctx, rec, replication.Aborted, "rule "+rule+" needs the group, and nothing has been done to it yet")
+	}
 	conditions := append(c.stepConditions(election, rec, group, cluster), step.Ready...)
+	if step.Action.Moves() && group.Active == rec.Plan.From {
+		conditions = append(conditions, c.sidesUp(rec.Action, group, rec.Plan.To, cluster)...)
+	}
 	if blocking := (Decision{Conditions: conditions}).Blocking(); len(blocking) > 0 {
 		return nil, c.holdOperation(ctx, rec, blocking[0].Name, describe(blocking), false)
 	}
 	if blocking := (Decision{Conditions: step.Waits}).Blocking(); len(blocking) > 0 {
+		c.mu.Lock()
+		c.waited[rec.ID] = cluster.Clock
+		c.mu.Unlock()
 		return nil, c.holdOperation(ctx, rec, blocking[0].Name, describe(blocking), true)
 	}
 	return nil, c.send(ctx, election, rec, group, cluster, step, append(conditions, step.Waits...))
@@ -111,12 +122,12 @@ func (c *Controller) stepConditions(election int64, rec replication.IncidentReco
 // holdOperation holds, or ends what has waited for too long. waits tells that
 // what is missing comes true by itself.
 func (c *Controller) holdOperation(ctx context.Context, rec replication.IncidentRecord, by, why string, waits bool) error {
-	limit := planPatience
-	if !waits && len(rec.Calls) == 0 {
-		limit = askPatience
+	limit := c.patienceLeft(rec.Incident, c.State().Cluster.Clock)
+	if waits {
+		limit = planPatience - (c.State().Cluster.Clock - time.Duration(rec.OpenedClock))
 	}
-	if c.State().Cluster.Clock-time.Duration(rec.OpenedClock) >= limit {
-		return c.endOperation(ctx, rec, replication.Aborted, fmt.Sprintf("not possible within %s: %s", limit, why))
+	if limit <= 0 {
+		return c.endOperation(ctx, rec, replication.Aborted, "not possible in time: "+why)
 	}
 	c.backOff(rec.ID)
 	return c.hold(ctx, rec, Decision{Mode: rec.Mode, Conditions: rec.Guards}, by, why)
@@ -136,7 +147,7 @@ func (c *Controller) send(ctx context.Context, election int64, rec replication.I
 	inc.Phase, inc.HeldBy, inc.Guards = replication.Executing, "", guards
 	inc.Calls = append(append([]replication.Call(nil), inc.Calls...), replication.Call{
 		Operation: string(step.Action), Attempt: len(inc.Calls) + 1, StartedAt: now,
-		ExpectedStatus: shown(inc.Action, g), ExpectedActive: g.Active, ExpectedPairs: g.Pairs,
+		ExpectedStatus: shown(inc.Action, g), ExpectedActive: g.Active,
 	})
 	rec, err = c.write(ctx, rec, replication.Write{Incident: inc, LeaderRev: election, Unfrozen: true, Unaborted: true}, "intent",
 		fmt.Sprintf("step %d of %d: will call %s for %s (%s, %s)", inc.Step+1, len(inc.Plan.Steps), step.Call, rec.Name, rec.Key(), g.RawStatus))
@@ -171,12 +182,12 @@ func (c *Controller) send(ctx context.Context, election int64, rec replication.I
 // call is already in inc.
 func (c *Controller) afterOperation(cluster replication.Cluster, inc replication.Incident) replication.Write {
 	call := inc.LastCall()
-	waited := cluster.Clock - time.Duration(inc.OpenedClock)
+	left := c.patienceLeft(inc, cluster.Clock)
 	switch call.Outcome {
 	case replication.Accepted:
 		inc.Phase = replication.Verifying
 	case replication.NotSent, replication.Throttled:
-		if waited >= planPatience || harmless(inc) && waited >= askPatience {
+		if left <= 0 {
 			return c.operationEnd(cluster, inc, replication.Failed, "nothing could be sent: "+call.Error)
 		}
 		c.backOff(inc.ID)
@@ -187,7 +198,7 @@ func (c *Controller) afterOperation(cluster replication.Cluster, inc replication
 			inc.Phase = replication.Verifying // an earlier call may be why: the group will tell
 		case inc.Step == 0:
 			return c.operationEnd(cluster, inc, replication.Failed, "the provider refused, and nothing has happened: "+call.Error)
-		case waited >= planPatience:
+		case left <= 0:
 			return c.operationEnd(cluster, inc, replication.Failed, fmt.Sprintf("the provider refused %s for %s: %s", call.Operation, planPatience, call.Error))
 		default:
 			c.retryRefused(inc.ID)
@@ -198,6 +209,64 @@ func (c *Controller) afterOperation(cluster replication.Cluster, inc replication
 		inc.Phase = replication.Verifying
 	}
 	return replication.Write{Incident: inc}
+}
+
+// patienceLeft is how long the incident may still try. One that has done nothing
+// is over soon, counted from when it was asked for or had to wait last.
+func (c *Controller) patienceLeft(inc replication.Incident, clock time.Duration) time.Duration {
+	opened := time.Duration(inc.OpenedClock)
+	if inc.Step == 0 && harmless(inc) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return askPatience - (clock - max(opened, c.waited[inc.ID]))
+	}
+	return planPatience - (clock - opened)
+}
+
+// neededBy names a rule that would act on the group this very moment, were it
+// not for a person's action that has done nothing yet or never moves anything.
+func (c *Controller) neededBy(rec replication.IncidentRecord) string {
+	idle := rec.Step == 0 && harmless(rec.Incident)
+	if !idle && (rec.Action.Moves() || rec.Action == replication.Reprotect) {
+		return ""
+	}
+	for _, d := range c.State().Decisions {
+		blocking := d.Blocking()
+		if d.Group == rec.Key() && d.Mode != replication.DryRun && len(blocking) == 1 && blocking[0].Name == condNoIncident {
+			return d.Rule
+		}
+	}
+	return ""
+}
+
+// mayHaveSent tells whether a call of that step may have reached the provider.
+func mayHaveSent(inc replication.Incident, step replication.Action) bool {
+	for _, call := range inc.Calls {
+		if call.Operation == string(step) && (call.Outcome == replication.Accepted || call.Outcome == replication.Uncertain || call.Outcome == replication.OutcomeNone) {
+			return true
+		}
+	}
+	return false
+}
+
+// movedByOthers ends a plan whose group somebody else has moved. What is left of
+// the plan would overwrite the other side, which may have the only copy of the
+// last writes.
+func (c *Controller) movedByOthers(ctx context.Context, rec replication.IncidentRecord, g replication.Group) error {
+	why := fmt.Sprintf("somebody else has moved %s to %s (%s): what is left of the plan would overwrite %s", rec.Name, g.Active, g.RawStatus, rec.Plan.From)
+	ctx = context.WithoutCancel(ctx)
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the record of %s: %w", rec.Key(), err)
+	}
+	w := c.operationEnd(cluster, rec.Incident, replication.Aborted, why)
+	now := c.o.Now().UTC()
+	w.Group.Latch = &replication.Latch{Incident: rec.ID, At: now, Why: why, Rebase: true}
+	w.Group.LastAction = &replication.LastAction{Incident: rec.ID, Action: replication.Failover, At: now, Clock: cluster.Clock}
+	w.Group.Active, w.Group.Baseline = g.Active, ""
+	_, err = c.write(ctx, rec, w, string(replication.Aborted), why)
+	c.o.At("ended")
+	return err
 }
 
 // retryRefused puts the next try of a refused step off, longer each time.
@@ -271,6 +340,23 @@ func (c *Controller) endOperation(ctx context.Context, rec replication.IncidentR
 		return fmt.Errorf("reading the record of %s: %w", rec.Key(), err)
 	}
 	_, err = c.write(ctx, rec, c.operationEnd(cluster, rec.Incident, phase, why), string(phase), why)
+	c.o.At("ended")
+	return err
+}
+
+// endUnmoved ends an incident that the provider has proven to have failed. With
+// production where it was there was no move, and no cool-down runs.
+func (c *Controller) endUnmoved(ctx context.Context, rec replication.IncidentRecord, g replication.Group, why string) error {
+	ctx = context.WithoutCancel(ctx)
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the record of %s: %w", rec.Key(), err)
+	}
+	w := c.operationEnd(cluster, rec.Incident, replication.Failed, why)
+	if rec.Step == 0 && g.Active == rec.Plan.From {
+		w.Group.LastAction = cluster.Groups[rec.Key()].LastAction
+	}
+	_, err = c.write(ctx, rec, w, string(replication.Failed), why)
 	c.o.At("ended")
 	return err
 }

@@ -16,118 +16,6 @@ import (
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
-// desk is what a person acts through: a provider with a plan of three steps for
-// a switchover (failover, reprotect, start), as Alibaba Cloud has it, and drills.
-type desk struct {
-	*cloud
-	sent    []string
-	answers []func(step replication.Action) failover.Sent // nil: accepted
-	synced  time.Duration                                 // how long after a question the recovery point passes it
-	drills  []replication.Drill
-}
-
-func (d *desk) Procedure(a replication.Action, g replication.Group, inc replication.Incident) (replication.Procedure, error) {
-	one := func(step replication.Action, ready string, done bool) replication.Step {
-		return replication.Step{Action: step, Call: "Call" + string(step), Done: done, Ready: []replication.Condition{
-			{Name: "status_allows_" + string(step), Value: g.RawStatus, Threshold: ready, OK: strings.Contains(ready, g.RawStatus)},
-		}}
-	}
-	there := g.Active == inc.Plan.To
-	move := one(replication.Failover, "protected", there && inc.Action.Moves())
-	back := one(replication.Reprotect, "failed-over", there && (g.RawStatus == "stopped" || g.RawStatus == "protected"))
-	start := one(replication.Start, "stopped", g.RawStatus == "protected")
-	switch a {
-	case replication.Failover:
-		return replication.Procedure{Steps: []replication.Step{move}}, nil
-	case replication.Switchover:
-		move.Waits = []replication.Condition{{Name: "recovery_point", Value: "x", OK: time.Since(inc.Plan.AskedAt) > d.synced}}
-		return replication.Procedure{Steps: []replication.Step{move, back, start}}, nil
-	case replication.Reprotect:
-		return replication.Procedure{Steps: []replication.Step{back, start}}, nil
-	case replication.Start:
-		return replication.Procedure{Steps: []replication.Step{start}}, nil
-	case replication.Stop:
-		return replication.Procedure{Steps: []replication.Step{one(replication.Stop, "protected", g.RawStatus == "stopped")}}, nil
-	case replication.StartDrill:
-		s := replication.Step{Action: a, Call: "CallDrill"}
-		for _, drill := range g.DrillList {
-			if !slices.Contains(inc.Plan.KnownDrills, drill.ID) {
-				s.Done = drill.State == replication.DrillReady
-			}
-		}
-		return replication.Procedure{Steps: []replication.Step{s}, Notes: []string{"billed"}}, nil
-	case replication.ClearDrill:
-		at := func(d replication.Drill) bool { return d.ID == inc.Plan.Drill }
-		there := slices.ContainsFunc(g.DrillList, at)
-		return replication.Procedure{Steps: []replication.Step{{Action: a, Done: !there, Ready: []replication.Condition{{Name: "drill", OK: there}}}}}, nil
-	}
-	return replication.Procedure{}, replication.ErrNoSuchAction
-}
-
-func (d *desk) Drills(context.Context, replication.GroupKey) ([]replication.Drill, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.drills), nil
-}
-
-func (d *desk) Operator(string) (failover.Operator, error) { return d, nil }
-
-func (d *desk) Operate(_ context.Context, step replication.Action, o failover.Operation) failover.Sent {
-	signed := time.Now()
-	if err := o.BeforeFirstByte(); err != nil {
-		return failover.Sent{Outcome: replication.NotSent, Err: err}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if time.Since(signed) > 15*time.Minute {
-		return failover.Sent{Outcome: replication.Rejected, Status: 401, Err: errors.New("the signature has expired")}
-	}
-	d.sent = append(d.sent, string(step))
-	if n := len(d.sent) - 1; n < len(d.answers) && d.answers[n] != nil {
-		return d.answers[n](step)
-	}
-	return d.obey(step)
-}
-
-// obey is the effect, and that the provider says so.
-func (d *desk) obey(step replication.Action) failover.Sent {
-	switch step {
-	case replication.Failover:
-		d.apply()
-	case replication.Reprotect, replication.Stop:
-		d.group.State, d.group.RawStatus = replication.ProtectionOff, "stopped"
-	case replication.Start:
-		d.group.State, d.group.RawStatus = replication.Replicating, "protected"
-	case replication.StartDrill:
-		d.drills = append(d.drills, replication.Drill{ID: fmt.Sprintf("d%d", len(d.sent)), State: replication.DrillReady})
-	case replication.ClearDrill:
-		d.drills = nil
-	case replication.Switchover:
-	}
-	return failover.Sent{Outcome: replication.Accepted, Status: 200}
-}
-
-func (d *desk) calls() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.sent)
-}
-
-// office is a world whose rule is quiet, with a desk.
-func office(t *testing.T, provider replication.Provider) (*world, *desk) {
-	w := newWorld(t, provider, replication.Auto)
-	w.rules.quiet()
-	d := &desk{cloud: w.cloud}
-	w.desk = d
-	return w, d
-}
-
-var sre = replication.Person{Who: "sre", From: "127.0.0.1", Reason: "patch night"}
-
-func asking(a replication.Action) failover.Ask {
-	return failover.Ask{Group: replication.GroupKey{Provider: replication.AliyunEBS, ID: "g1"}, Action: a, Person: sre}
-}
-
 func TestSwitchoverOfThreeSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, d := office(t, replication.AliyunEBS)
@@ -200,6 +88,12 @@ func TestWhatIsInAPersonsWay(t *testing.T) {
 		{"an observer sees the other side down", func(_ *testing.T, w *world, _ *desk, _ *failover.Ask) {
 			w.rules.verdict, w.rules.targetDown = replication.Pending, true
 		}, "target_site_not_down"},
+		{"the probes see the other side down", func(_ *testing.T, _ *world, d *desk, _ *failover.Ask) {
+			d.dark = map[replication.Location]bool{azB: true}
+		}, "target_site_not_down"},
+		{"production does not answer: no switchover", func(_ *testing.T, _ *world, d *desk, a *failover.Ask) {
+			a.Action, d.dark = replication.Switchover, map[replication.Location]bool{azA: true}
+		}, "production_not_down"},
 		{"no such action", func(_ *testing.T, _ *world, _ *desk, a *failover.Ask) { a.Action = "recovery" }, "no such action"},
 		{"the ceiling is dry run", func(_ *testing.T, w *world, _ *desk, _ *failover.Ask) { w.noOperators = true }, "can_act"},
 		{"a latch", func(t *testing.T, w *world, _ *desk, _ *failover.Ask) {
@@ -369,18 +263,47 @@ func TestOperationOutcomes(t *testing.T) {
 	}
 }
 
+// TestAMoveThatFailedIsNoMove: production stands where it was, so no cool-down
+// keeps a rule from acting once a person has looked.
+func TestAMoveThatFailedIsNoMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := office(t, replication.HuaweiSDRS)
+		d.answers = []func(replication.Action) failover.Sent{func(step replication.Action) failover.Sent {
+			d.group.State, d.group.RawStatus = replication.Errored, "error-"+string(step)
+			return failover.Sent{Outcome: replication.Accepted, Status: 200, JobID: "j1"}
+		}}
+		c, stop := w.observe(w.store, nil)
+		wait(5 * time.Second)
+		a := asking(replication.Switchover)
+		a.Group.Provider = replication.HuaweiSDRS
+		if _, _, err := c.Act(context.Background(), a); err != nil {
+			t.Fatal(err)
+		}
+		wait(time.Minute)
+		stop()
+		if i, rec := w.only(), w.record(); i.Phase != replication.Failed || rec.Latch == nil || rec.LastAction != nil {
+			t.Errorf("%s (%s), record %+v; want failed, latched, no last move", i.Phase, i.Error, rec)
+		}
+	})
+}
+
 func TestADrillIsClearedByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, d := office(t, replication.AliyunEBS)
 		d.drills = []replication.Drill{{ID: "old", State: replication.DrillReady}}
 		c, stop := w.observe(w.store, nil)
 		wait(5 * time.Second)
-		p, _, err := c.Act(context.Background(), asking(replication.ClearDrill))
+		p, err := c.Propose(context.Background(), asking(replication.ClearDrill))
 		if err != nil || p.Plan.Drill != "old" {
 			t.Fatalf("drill %q, %v; want the only one", p.Plan.Drill, err)
 		}
+		a := asking(replication.ClearDrill)
+		a.Drill = p.Plan.Drill
+		if _, _, err := c.Act(context.Background(), a); err != nil {
+			t.Fatal(err)
+		}
 		wait(time.Minute)
-		_, _, err = c.Act(context.Background(), asking(replication.ClearDrill))
+		_, _, err = c.Act(context.Background(), a)
 		stop()
 		if w.only().Phase != replication.Succeeded || !errors.Is(err, failover.ErrNotNow) {
 			t.Errorf("%s; again: %v", w.only().Phase, err)
@@ -446,24 +369,39 @@ func TestFreezeBetweenSteps(t *testing.T) {
 	})
 }
 
-// TestNoRuleActsMeanwhile: while a person's plan is under way the group is
-// claimed, and after it the cool-down runs.
+// TestNoRuleActsMeanwhile: while the calls of a person's plan are under way the
+// group is claimed. A plan that has done nothing yet makes room.
 func TestNoRuleActsMeanwhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, d := office(t, replication.AliyunEBS)
-		d.synced = 10 * time.Minute
-		c, stop := w.observe(w.store, nil)
-		wait(5 * time.Second)
-		if _, _, err := c.Act(context.Background(), asking(replication.Switchover)); err != nil {
-			t.Fatal(err)
-		}
-		w.rules.mu.Lock()
-		w.rules.verdict, w.rules.untrue = replication.Go, time.Time{}
-		w.rules.mu.Unlock()
-		wait(5 * time.Minute)
-		stop()
-		if calls, _ := w.cloud.count(); calls != 0 || len(w.incidents()) != 1 || len(d.calls()) != 0 {
-			t.Errorf("%d failovers by the rule, %d incidents, %v", calls, len(w.incidents()), d.calls())
-		}
-	})
+	for name, begun := range map[string]bool{"begun": true, "only waiting": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, d := office(t, replication.AliyunEBS)
+				if !begun {
+					d.synced = 10 * time.Minute
+				}
+				d.answers = []func(replication.Action) failover.Sent{func(replication.Action) failover.Sent {
+					return failover.Sent{Outcome: replication.Accepted, Status: 200} // and it takes its time
+				}}
+				c, stop := w.observe(w.store, nil)
+				wait(5 * time.Second)
+				if _, _, err := c.Act(context.Background(), asking(replication.Switchover)); err != nil {
+					t.Fatal(err)
+				}
+				wait(10 * time.Second)
+				w.rules.mu.Lock()
+				w.rules.verdict, w.rules.untrue = replication.Go, time.Time{}
+				w.rules.mu.Unlock()
+				wait(5 * time.Minute)
+				stop()
+				byRule, effects := w.cloud.count()
+				first := w.incidents()[0]
+				if begun && (byRule != 0 || len(w.incidents()) != 1 || len(d.calls()) != 1) {
+					t.Errorf("%d failovers by the rule, %d incidents, %v", byRule, len(w.incidents()), d.calls())
+				}
+				if !begun && (byRule != 1 || effects != 1 || len(d.calls()) != 0 || first.Phase != replication.Aborted) {
+					t.Errorf("%d failovers by the rule, %v, the plan is %s (%s)", byRule, d.calls(), first.Phase, first.Error)
+				}
+			})
+		})
+	}
 }

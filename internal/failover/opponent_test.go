@@ -104,7 +104,7 @@ func TestAPersonEndsAWaitWithoutProof(t *testing.T) {
 		}}
 		_, stop := w.observe(w.store, nil)
 		wait(time.Hour)
-		if err := w.store.GiveUp(context.Background(), w.only().ID, "sre", "nothing comes"); err != nil {
+		if err := w.store.GiveUp(context.Background(), w.only().ID, 1, "sre", "nothing comes"); err != nil {
 			t.Fatal(err)
 		}
 		wait(time.Minute)

@@ -50,7 +50,11 @@ func pausedInOneCall(t *testing.T, a replication.Action, step string) {
 		}
 	})
 	wait(5 * time.Second)
-	go func() { _, _, _ = c.Act(context.Background(), asking(a)) }()
+	ask := asking(a)
+	if a == replication.ClearDrill {
+		ask.Drill = "old"
+	}
+	go func() { _, _, _ = c.Act(context.Background(), ask) }()
 	wait(2 * time.Minute)
 	<-halted
 	_, stopSecond := w.observe(w.store.Join(time.Now, "obs-2", "witness"), nil)

@@ -79,6 +79,13 @@ type Drills interface {
 	Drills(ctx context.Context, key replication.GroupKey) ([]replication.Drill, error)
 }
 
+// Sites tells what this observer's own probes see.
+type Sites interface {
+	// Reachable is the site that a place stands in, "" for none, and whether the
+	// site answers; known is false when nothing probes it or no result is fresh.
+	Reachable(l replication.Location) (site string, up, known bool)
+}
+
 // Operators hands out what carries out a person's actions, per account. Like
 // Senders it loads acting credentials. A rule's incident is never given one.
 type Operators interface {

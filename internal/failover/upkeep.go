@@ -36,6 +36,11 @@ func (c *Controller) upkeep(ctx context.Context, eval Evaluation, cluster replic
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for id := range c.waited {
+		if rec, ok := cluster.Incidents[id]; !ok || rec.Phase.Ended() {
+			delete(c.waited, id)
+		}
+	}
 	for id := range c.retry {
 		if rec, ok := cluster.Incidents[id]; !ok || rec.Phase.Ended() {
 			delete(c.retry, id)
@@ -79,7 +84,9 @@ func (c *Controller) amend(rec *replication.GroupRecord, g replication.Group, cl
 	if rec.Active.IsZero() {
 		rec.Active, changed = g.Active, true
 	}
-	if g.Baseline == rec.Baseline || g.State != replication.Replicating {
+	// A poll from before the last move still shows what was then.
+	old := rec.LastAction != nil && !g.ReadAt.After(rec.LastAction.At)
+	if old || g.Baseline == rec.Baseline || g.State != replication.Replicating {
 		return changed
 	}
 	if rec.Baseline == "" {
@@ -196,5 +203,6 @@ func (c *Controller) tellEach(eval Evaluation, cluster replication.Cluster, why 
 
 func executing(cluster replication.Cluster, key replication.GroupKey) bool {
 	rec, ok := cluster.Incidents[cluster.Groups[key].OpenIncident]
-	return ok && (rec.Phase == replication.Executing || rec.Phase == replication.Verifying)
+	moves := rec.Person == nil || rec.Action.Moves() // a drill under way is no reason to say nothing
+	return ok && moves && (rec.Phase == replication.Executing || rec.Phase == replication.Verifying)
 }

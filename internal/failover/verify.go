@@ -97,13 +97,21 @@ type watch struct {
 func (w *watch) look(rec replication.IncidentRecord, p Progress) {
 	w.reads++
 	call := rec.LastCall()
-	w.unchanged = w.unchanged && call != nil && asIntended(*call, p.Group)
+	if call == nil {
+		w.unchanged = false
+		return
+	}
+	if rec.Person != nil {
+		w.unchanged = w.unchanged && shown(rec.Action, p.Group) == call.ExpectedStatus && p.Group.Active == call.ExpectedActive
+		return
+	}
+	w.unchanged = w.unchanged && asIntended(*call, p.Group)
 }
 
 // asIntended tells whether the group is exactly as it was when the intent was
 // written.
 func asIntended(call replication.Call, g replication.Group) bool {
-	return shown(replication.Action(call.Operation), g) == call.ExpectedStatus && g.Active == call.ExpectedActive && maps.Equal(g.Pairs, call.ExpectedPairs)
+	return g.RawStatus == call.ExpectedStatus && g.Active == call.ExpectedActive && maps.Equal(g.Pairs, call.ExpectedPairs)
 }
 
 // verdict is what one look proves; the zero verdict proves nothing yet.

@@ -190,6 +190,14 @@ type world struct {
 	desk        *desk // for persons; nil: none
 	noOperators bool
 	closeWithin time.Duration // default one minute
+	every       time.Duration // between rounds, default 2 s; long stories take longer ones
+}
+
+func (w *world) round() time.Duration {
+	if w.every == 0 {
+		return 2 * time.Second
+	}
+	return w.every
 }
 
 func newWorld(t *testing.T, provider replication.Provider, mode replication.Mode) *world {
@@ -230,7 +238,7 @@ func (w *world) observeOn(incidents failover.Store, store *quorumtest.Store, at 
 		o.Senders = nil
 	}
 	if w.desk != nil {
-		o.Handbook, o.Drills, o.Operators = w.desk, w.desk, w.desk
+		o.Handbook, o.Drills, o.Operators, o.Sites = w.desk, w.desk, w.desk, w.desk
 	}
 	if w.noOperators {
 		o.Operators = nil
@@ -240,7 +248,7 @@ func (w *world) observeOn(incidents failover.Store, store *quorumtest.Store, at 
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(2 * time.Second)
+		tick := time.NewTicker(w.round())
 		defer tick.Stop()
 		for ctx.Err() == nil {
 			_ = c.Round(ctx) // an error is what State shows

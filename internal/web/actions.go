@@ -69,8 +69,10 @@ func readAsk(w http.ResponseWriter, r *http.Request) (api.Ask, error) {
 		return ask, badRequest(fmt.Sprintf("a drill is named only with the action %s", replication.ClearDrill))
 	case !ask.DryRun && strings.TrimSpace(ask.Reason) == "":
 		return ask, badRequest("a reason is required: it goes into the journal")
+	case !ask.DryRun && ask.Action == replication.ClearDrill && ask.Drill == "":
+		return ask, badRequest("name the drill to clear: the plan of a dry run tells it")
 	}
-	return ask, nil
+	return ask, shortEnough(ask.Who, ask.Reason)
 }
 
 func actions() string {

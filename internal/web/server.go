@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/replication"
@@ -54,8 +55,8 @@ type Options struct {
 	View     View
 	Operator Operator
 	Actions  Actions // nil: there are none, and POST actions is not found
-	Members  Members // nil: they cannot be seen or changed here
 	Alerts   Alerts  // nil: nobody takes them, and POST alerts is not found
+	Members  Members // nil: they cannot be seen or changed here
 	Metrics  http.Handler
 	Logger   *slog.Logger
 	Now      func() time.Time
@@ -179,7 +180,25 @@ func readReason(w http.ResponseWriter, r *http.Request) (api.Reason, error) {
 	if strings.TrimSpace(why.Reason) == "" {
 		return why, badRequest("a reason is required: it goes into the journal")
 	}
-	return why, nil
+	return why, shortEnough(why.Who, why.Reason)
+}
+
+// What a person says of themselves is kept whole in every record of the journal,
+// so it has to be short.
+const maxWho, maxReason = 128, 1 << 10
+
+// shortEnough refuses what the journal could not keep, or could not show as what
+// it is: control characters would draw lines of their own.
+func shortEnough(who, reason string) error {
+	switch {
+	case len(who) > maxWho:
+		return badRequest(fmt.Sprintf("who has %d bytes, at most %d are kept", len(who), maxWho))
+	case len(reason) > maxReason:
+		return badRequest(fmt.Sprintf("the reason has %d bytes, at most %d are kept", len(reason), maxReason))
+	case strings.ContainsFunc(who+reason, unicode.IsControl):
+		return badRequest("who and reason are one line each, without control characters")
+	}
+	return nil
 }
 
 func (h handler) answer(w http.ResponseWriter, data any, err error) {

@@ -123,7 +123,7 @@ func (d *daemon) asks(t *testing.T, l *lane, a replication.Action) api.Incident 
 		}
 		return ""
 	})
-	ask.DryRun, ask.Active = false, plan.Active
+	ask.DryRun, ask.Active, ask.Drill = false, plan.Active, plan.Drill
 	got, err := d.api.Act(context.Background(), ask)
 	if err != nil || got.Incident == nil {
 		t.Fatalf("%s of %s: %v", a, l.name, err)

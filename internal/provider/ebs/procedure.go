@@ -121,7 +121,11 @@ func drill(g replication.Group, inc replication.Incident) replication.Step {
 	}, provider.Pick(g.Ready, "first_full_sync", "pairs_synced")...)
 	return provider.StartDrillStep(startDrill, g, inc, func(d replication.Drill) bool {
 		call := inc.LastCall()
-		return call == nil || call.JobID == "" || call.JobID == d.ID
+		if call == nil {
+			return false // nothing was sent: it is somebody else's
+		}
+		unanswered := call.Outcome == replication.OutcomeNone || call.Outcome == replication.Uncertain
+		return call.JobID == d.ID || call.JobID == "" && unanswered
 	}, ready...)
 }
 

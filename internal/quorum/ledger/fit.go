@@ -81,8 +81,13 @@ func shorten(inc replication.Incident, limit int) replication.Incident {
 		c.Error = cut(c.Error, limit)
 		return c
 	})
+	if inc.Person != nil {
+		p := *inc.Person
+		p.Who, p.From, p.Reason = cut(p.Who, 256), cut(p.From, 256), cut(p.Reason, limit)
+		inc.Person = &p
+	}
 	inc.Approvals = mapped(inc.Approvals, func(a replication.Approval) replication.Approval {
-		a.Reason = cut(a.Reason, limit)
+		a.Who, a.Reason = cut(a.Who, 256), cut(a.Reason, limit)
 		return a
 	})
 	return inc

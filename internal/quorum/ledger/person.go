@@ -117,21 +117,26 @@ func (l *Ledger) amend(ctx context.Context, id, what string, change func(*replic
 // steps; ErrRefused when it has ended. A second abort leaves the first in place
 // and is no error.
 func (l *Ledger) Abort(ctx context.Context, incident, who, reason string) error {
-	return l.abort(ctx, incident, who, reason, false)
+	return l.abort(ctx, incident, who, reason, 0)
 }
 
-// GiveUp asks that the wait for a provider's proof be ended. The caller has made
+// GiveUp asks that the wait for the proof of that attempt be ended; ErrRefused when
+// the incident has gone on since the caller looked. The caller has made
 // sure that no call of the incident can still arrive.
-func (l *Ledger) GiveUp(ctx context.Context, incident, who, reason string) error {
-	return l.abort(ctx, incident, who, reason, true)
+func (l *Ledger) GiveUp(ctx context.Context, incident string, attempt int, who, reason string) error {
+	return l.abort(ctx, incident, who, reason, attempt)
 }
 
-func (l *Ledger) abort(ctx context.Context, incident, who, reason string, also bool) error {
+// abort asks for an end; attempt is the call whose proof is given up, 0 for none.
+func (l *Ledger) abort(ctx context.Context, incident, who, reason string, attempt int) error {
 	return l.amend(ctx, incident, "aborting incident "+incident, func(rec *replication.IncidentRecord, t *Txn) (replication.Entry, error) {
 		if rec.Phase.Ended() {
 			return replication.Entry{}, fmt.Errorf("%w: it has ended as %s", ErrRefused, rec.Phase)
 		}
-		if c := sent(rec.Calls); c != nil && !also && !betweenSteps(rec.Incident) {
+		if attempt != 0 && (rec.Phase != replication.Verifying || len(rec.Calls) == 0 || rec.LastCall().Attempt != attempt) {
+			return replication.Entry{}, fmt.Errorf("%w: it has gone on since: look at it again", ErrRefused)
+		}
+		if c := sent(rec.Calls); c != nil && attempt == 0 && !betweenSteps(rec.Incident) {
 			return replication.Entry{}, fmt.Errorf("%w: %s was begun at %s", ErrAlreadySent, c.Operation, c.StartedAt.UTC().Format("15:04:05"))
 		}
 		if rec.Abort != nil {
