@@ -90,7 +90,7 @@ func settings(a config.Account, o *Options, meter provider.Meter) provider.Setti
 	s := provider.Settings{
 		Account: a.Name, Region: a.Region, ProjectID: a.ProjectID, Endpoint: a.Endpoint, PrimaryRegion: a.Region,
 		Timeout: a.PollTimeout, TimeZone: a.TimeZone.Location, RPOObjective: a.RPOObjective,
-		Now: o.Now, Meter: meter, UserAgent: "drwatch/" + o.Version,
+		Now: o.Now, Meter: meter, UserAgent: "drwatch/" + o.Version, Wanted: a.Groups.Match,
 	}
 	if a.Zones != nil {
 		s.PrimaryZone, s.SecondaryZone = a.Zones.Primary, a.Zones.Secondary

@@ -204,7 +204,13 @@ type Settings struct {
 	UserAgent     string // "drwatch/VERSION"
 	Pace          *Pace  // shared by all that calls for the account; nil bounds nothing
 	Urgent        bool   // reads under a claim: they take from Pace and never wait
+	// Wanted tells by a group's name whether it is watched; nil wants all. What is
+	// asked group by group is asked of those only.
+	Wanted func(name string) bool
 }
+
+// Wants tells whether a group of this name is watched.
+func (s Settings) Wants(name string) bool { return s.Wanted == nil || s.Wanted(name) }
 
 // Throttled notes an answer that refused for the rate with the vendor's
 // documented code: it is counted, and the account's polls slow down.

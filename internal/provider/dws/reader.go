@@ -31,10 +31,11 @@ func NewReader(s provider.Settings) (provider.Reader, error) {
 }
 
 // PollCost is that of one list without pages, and of the detail and progress of
-// each group in it.
+// each group in it that is watched.
 func PollCost() provider.PollCost { return provider.PollCost{Least: 1, PerGroup: 2} }
 
-// List reads all disaster recoveries, each with its detail and progress. A
+// List reads all disaster recoveries that are watched, each with its detail and
+// progress. A
 // detail that the provider refuses leaves its group without locations, and so
 // not ready; it does not hide the others.
 func (r *reader) List(ctx context.Context) (provider.Listing, error) {
@@ -45,7 +46,7 @@ func (r *reader) List(ctx context.Context) (provider.Listing, error) {
 	}
 	var listing provider.Listing
 	for _, item := range items {
-		if item.ID == "" || item.Text("status") == "deleted" {
+		if item.ID == "" || item.Text("status") == "deleted" || !r.client.Settings().Wants(item.Text("name")) {
 			continue
 		}
 		seen, err := r.look(ctx, item, answer, problems)

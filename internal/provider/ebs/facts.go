@@ -61,7 +61,7 @@ func (r *Reader) groupIDs(ctx context.Context) (ids []string, err error) {
 	known := map[string]bool{}
 	err = r.pages(ctx, describeGroups, "ReplicaGroups", r.view(nil), func(raw json.RawMessage, _ moment) {
 		it, ok := decodeItem(raw, func(string) {})
-		if id := it.text("ReplicaGroupId"); ok && provider.ValidID(id) == nil && it.text("Status") != "deleted" && !known[id] {
+		if id := it.text("ReplicaGroupId"); ok && provider.ValidID(id) == nil && it.text("Status") != "deleted" && !known[id] && r.c.s.Wants(short(it.text("GroupName"))) {
 			known[id] = true
 			ids = append(ids, id)
 		}

@@ -49,6 +49,19 @@ func TestFactsCost(t *testing.T) {
 	}
 }
 
+// Drills are asked for of the watched groups only.
+func TestDrillsOfWatchedGroups(t *testing.T) {
+	c := newCloud(t, facts(groupList("pg-1", "pg-2"), body(200, noPairs), drillLists(nil)))
+	s := c.settings()
+	s.Wanted = func(string) bool { return false }
+	if _, err := slowFacts(t, s); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.asked("DescribeReplicaGroupDrills")); n != 0 {
+		t.Errorf("asked %d times for the drills of groups that nobody watches", n)
+	}
+}
+
 func TestRefusalsForTheRateSlowTheAccountDown(t *testing.T) {
 	for answer, want := range map[string]float64{
 		`{"RequestId":"r","Code":"Throttling.User","Message":"slow down"}`:          5,
