@@ -37,7 +37,7 @@ func (c *Controller) claimAll(ctx context.Context, eval Evaluation, cluster repl
 		}
 		// Once more, so that the journal holds the very snapshot it was decided on.
 		s := c.snapshot(c.election, r, t, cluster)
-		if d = Decide(s); !d.Act {
+		if d = decided(s); !d.Act {
 			continue
 		}
 		claimed[d.Group] = true
@@ -74,7 +74,7 @@ func find(eval Evaluation, rule string, key replication.GroupKey) (RuleView, Tar
 func (c *Controller) newClaim(s Snapshot, d Decision) replication.Claim {
 	r, t, cluster, now := s.Rule, s.Target, s.Cluster, c.o.Now()
 	g := t.Group
-	data := Record(s, d)
+	data := d.entry().Data
 	data["revision"] = cluster.Revision
 	inc := replication.Incident{
 		ID: incidentID(now, r.Name, g.Key, cluster.Revision), Rule: r.Name, RuleHash: r.Hash,

@@ -307,6 +307,22 @@ func Record(s Snapshot, d Decision) map[string]any {
 	return map[string]any{"replay": r}
 }
 
+// decided is Decide that keeps the snapshot, for a journal.
+func decided(s Snapshot) Decision {
+	d := Decide(s)
+	d.made = &s
+	return d
+}
+
+// entry is the journal entry's part that replays the decision, as far as the
+// snapshot was kept.
+func (d Decision) entry() replication.Entry {
+	if d.made == nil {
+		return replication.Entry{}
+	}
+	return replication.Entry{Data: Record(*d.made, d)}
+}
+
 func (r *recording) fits() bool {
 	b, err := json.Marshal(r)
 	return err == nil && len(b) <= maxRecording

@@ -195,22 +195,36 @@ func TestALargeDecisionIsRecordedAsFarAsItFits(t *testing.T) {
 	}
 }
 
-// What the leader decided on is in the journal of the claim.
-func TestTheClaimCanBeReplayed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, replication.AliyunEBS, replication.Auto)
-		_, stop := w.observe(w.store, nil)
-		wait(time.Minute)
-		stop()
-		entries, err := w.store.Journal(t.Context(), w.only().ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e := entries[0]; e.Event != "claimed" || !failover.Recorded(e) {
-			t.Fatalf("the first entry is %q with %v", e.Event, e.Data)
-		}
-		if r := replayed(t, entries[0]); !r.Same() || !r.Act {
-			t.Errorf("act %v, missing %q, differences %q", r.Act, r.Missing, r.Differences)
-		}
-	})
+// Each decision of an incident is in its journal: the claim's, what held it, the
+// intent's, and the end of a rehearsal.
+func TestEachDecisionCanBeReplayed(t *testing.T) {
+	for mode, want := range map[replication.Mode][]string{
+		replication.Auto: {"claimed", "intent"}, replication.Approve: {"claimed", "held"}, replication.DryRun: {"claimed", "simulated"},
+	} {
+		t.Run(string(mode), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, replication.HuaweiSDRS, mode)
+				_, stop := w.observe(w.store, nil)
+				wait(time.Minute)
+				stop()
+				entries, err := w.store.Journal(t.Context(), w.only().ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var held []string
+				for _, e := range entries {
+					if !failover.Recorded(e) {
+						continue
+					}
+					held = append(held, e.Event)
+					if r := replayed(t, e); !r.Same() || !r.Act || r.Mode != mode {
+						t.Errorf("%s: act %v in mode %s, missing %q, differences %q", e.Event, r.Act, r.Mode, r.Missing, r.Differences)
+					}
+				}
+				if strings.Join(held, " ") != strings.Join(want, " ") {
+					t.Errorf("decisions in %v, want %v", held, want)
+				}
+			})
+		})
+	}
 }
