@@ -71,32 +71,39 @@ func (m *member) attendTo(e *Etcd) {
 	}
 }
 
-// redialer is what of the files went into the present client, and the client
-// before it, under which calls may still be out.
+// redialer makes clients.
 type redialer struct {
-	used     [sha256.Size]byte
-	old      *clientv3.Client
+	tried    [sha256.Size]byte // what the files held at the last try
+	at       time.Time         // of the last try that failed, zero after one that did not
+	old      *clientv3.Client  // the one before, under which calls may still be out
 	replaced time.Time
 }
+
+// redialEvery is how soon what has failed is tried again with the same files: a
+// wrong password costs etcd a lot.
+const redialEvery = 5 * time.Second
 
 // redial makes a client when there is none or the files have changed. A client
 // that works is kept until there is another.
 func (r *redialer) redial(ctx context.Context, m *member, e *Etcd) {
-	r.closeOld(callTimeout, m.o.Now())
+	now := m.o.Now()
+	r.closeOld(callTimeout, now)
 	password, ca, err := e.files()
 	read := sha256.Sum256(bytes.Join([][]byte{[]byte(password), ca}, []byte{0}))
-	m.mu.Lock()
-	have := m.cli != nil
-	m.mu.Unlock()
-	if err == nil && have && (read == r.used || r.old != nil) {
+	if err == nil && !r.due(read, now) {
 		return
 	}
 	var cli *clientv3.Client
 	if err == nil {
+		r.tried, r.at = read, time.Time{}
 		cli, err = e.dial(ctx, password)
 	}
 	if err != nil {
-		if !have {
+		r.at = now
+		m.mu.Lock()
+		have := m.cli != nil
+		m.mu.Unlock()
+		if !have && ctx.Err() == nil {
 			m.waits(err.Error())
 		}
 		return
@@ -107,8 +114,17 @@ func (r *redialer) redial(ctx context.Context, m *member, e *Etcd) {
 		r.old, r.replaced = cli, time.Time{}
 		return
 	}
-	r.old, r.replaced, r.used = m.cli, m.o.Now(), read
+	r.old, r.replaced = m.cli, now
 	m.cli = cli
+}
+
+// due tells whether to try: other files than at the last try, which may wait for
+// the client before the present one, or the last try failed some time ago.
+func (r *redialer) due(read [sha256.Size]byte, now time.Time) bool {
+	if read != r.tried {
+		return r.old == nil
+	}
+	return !r.at.IsZero() && now.Sub(r.at) >= redialEvery
 }
 
 // closeOld closes the client before the present one when no call can be out under

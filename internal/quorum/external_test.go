@@ -165,10 +165,15 @@ func TestExternalEtcd(t *testing.T) {
 
 	admin := f.asRoot()
 	f.must(admin.UserChangePassword(t.Context(), "drwatch", secondPassword))
+	waitFor(t, "the old password to be refused", func() bool {
+		st := s.Status()
+		return !st.Joined && strings.Contains(st.LastError, "authentication failed")
+	})
 	writeFile(t, f.etcd.PasswordFile, []byte(secondPassword+"\n"))
-	waitFor(t, "the new password to be used", func() bool { return s.Renew(t.Context()) == nil && s.Status().Joined })
+	waitFor(t, "the new password to be used", func() bool { return s.Status().Joined })
+	p.ok(s.Renew(t.Context()))
 
-	// Somebody takes the keys away: what is read then is older than what is known.
+	// The user's keys are those of one cluster.
 	other := f.open(func(o *quorum.Options) { o.Cluster = "elsewhere" })
 	waitFor(t, "the refusal of other keys", func() bool { return strings.Contains(other.Status().LastError, "permission denied") })
 	if other.Status().Joined {
@@ -211,6 +216,7 @@ func TestExternalEtcdThatRefuses(t *testing.T) {
 		}, "connection refused"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			etcd := *f.etcd
 			tc.change(&etcd)
 			s := openRaw(t, filepath.Join(t.TempDir(), "etcd"), func(o *quorum.Options) { o.Etcd = &etcd })

@@ -2,6 +2,7 @@ package quorum_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -26,6 +27,12 @@ func TestMain(m *testing.M) {
 		case "store-parent":
 			os.Exit(storeParent(os.Args[2]))
 		}
+	}
+	flag.Parse()
+	// Most of these tests wait for a process and use little CPU time.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
