@@ -16,6 +16,9 @@ type source interface {
 	Keys() (credentials.Keys, error)
 	// Refused tells that the provider did not take the keys.
 	Refused(credentials.Keys)
+	// LastRead tells whether the last attempt to read or renew the keys succeeded,
+	// once there was one.
+	LastRead() (ok, told bool)
 	// Expires is when the keys last read end; zero when that is not told.
 	Expires() time.Time
 }
@@ -126,17 +129,21 @@ func signing(s *provider.Settings, from source) {
 	}
 }
 
-// keys tells when temporary keys end, where that was told.
+// keys tells of each account's keys whether they could be read, and when they
+// end, where that was told.
 func (s *samples) keys(accounts []*account) {
 	for _, a := range accounts {
-		s.expiry(a.config.Name, "read", a.keys.read)
-		s.expiry(a.config.Name, "act", a.keys.act)
+		s.source(a.config.Name, "read", a.keys.read)
+		s.source(a.config.Name, "act", a.keys.act)
 	}
 }
 
-func (s *samples) expiry(account, use string, from source) {
+func (s *samples) source(account, use string, from source) {
 	if from == nil {
 		return
+	}
+	if ok, told := from.LastRead(); told {
+		s.add("drwatch_credentials_last_read_successful", boolean(ok), account, use)
 	}
 	if t := from.Expires(); !t.IsZero() {
 		s.add("drwatch_credentials_expiry_timestamp_seconds", unix(t), account, use)

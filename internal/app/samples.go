@@ -26,6 +26,7 @@ func definitions() []collector.Metric {
 		{Name: "drwatch_group_latched", Help: "1 while a group waits for `drwatch ack`.", Labels: group},
 		{Name: "drwatch_incidents_open", Help: "Incidents that have not ended.", Labels: []string{"phase"}},
 		{Name: "drwatch_last_failover_timestamp_seconds", Help: "When a group was last seen to fail over, whoever did it.", Unit: "seconds", Labels: group},
+		{Name: "drwatch_credentials_last_read_successful", Help: "1 if the last attempt to read or renew the keys succeeded; with 0, those held before serve until they end or are refused.", Labels: []string{"account", "use"}},
 		{Name: "drwatch_credentials_expiry_timestamp_seconds", Help: "When the temporary keys in use end, where the place they come from tells it.", Unit: "seconds", Labels: []string{"account", "use"}},
 		{Name: "drwatch_config_last_reload_successful", Help: "1 if the last attempt to load configuration and rules succeeded."},
 		{Name: "drwatch_config_last_reload_success_timestamp_seconds", Help: "When configuration and rules were last loaded.", Unit: "seconds"},

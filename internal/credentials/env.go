@@ -29,6 +29,12 @@ func (e Env) Keys() (Keys, error) {
 // Refused changes nothing: a process's environment stays what it is.
 func (Env) Refused(Keys) {}
 
+// LastRead tells whether the variables are set.
+func (e Env) LastRead() (ok, told bool) {
+	_, err := e.Keys()
+	return err == nil, true
+}
+
 // Expires is not told by an environment.
 func (Env) Expires() time.Time { return time.Time{} }
 

@@ -42,6 +42,8 @@ type Files struct {
 	torn  time.Time // since when only some files are new; zero when none are
 	again bool      // the provider refused what is held: read all, wait for nothing
 	said  string    // the last complaint in the log
+	tried bool      // looked at least once
+	err   error     // of the last look
 }
 
 // secretFile is what one file held when it was read last.
@@ -68,6 +70,7 @@ func (f *Files) Keys() (Keys, error) {
 	defer f.mu.Unlock()
 	now := f.now()
 	found, err := f.look(now)
+	f.tried, f.err = true, err
 	switch {
 	case err != nil && f.held.AccessKey == "":
 		return Keys{}, err
@@ -137,6 +140,14 @@ func (f *Files) Refused(k Keys) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.again = f.again || k.Same(f.held)
+}
+
+// LastRead tells whether the last look at the files read all of them. It is not
+// told before the first.
+func (f *Files) LastRead() (ok, told bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err == nil, f.tried
 }
 
 // Expires is not told by files.

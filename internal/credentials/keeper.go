@@ -150,6 +150,14 @@ func (k *Keeper) Refused(keys Keys) {
 	}
 }
 
+// LastRead tells whether the last refresh brought keys. It is not told before the
+// first has ended.
+func (k *Keeper) LastRead() (ok, told bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.err == nil, k.err != nil || k.held.AccessKey != ""
+}
+
 // Expires is when the held keys end; zero when none are held or it was not told.
 func (k *Keeper) Expires() time.Time {
 	k.mu.Lock()

@@ -21,6 +21,15 @@ func TestEnvironmentKeys(t *testing.T) {
 	if ends := d.series("drwatch_credentials_expiry_timestamp_seconds"); len(ends) != 0 {
 		t.Errorf("ends are told of keys in the environment: %v", ends)
 	}
+	read := d.series("drwatch_credentials_last_read_successful")
+	for series, v := range read {
+		if v != 1 {
+			t.Errorf("%s is %g", series, v)
+		}
+	}
+	if len(read) == 0 {
+		t.Error("it is not told that the keys could be read")
+	}
 	d.noSecrets("HIDDEN", "hidden")
 }
 
