@@ -70,6 +70,18 @@ func (s sending) canAct(name string) bool {
 	return ok && a.config.CanAct()
 }
 
+// mayLead tells whether this observer has credentials to act with at all. One that
+// has none watches and votes.
+func (a *App) mayLead() bool {
+	accounts := a.clouds.Load().order
+	for _, acc := range accounts {
+		if acc.config.CanAct() {
+			return true
+		}
+	}
+	return len(accounts) == 0
+}
+
 type sender struct{ actor provider.Actor }
 
 // Failover sends the one call. The idempotency token depends on the incident

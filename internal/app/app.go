@@ -137,7 +137,9 @@ func (a *App) build(l *loaded) error {
 	for _, r := range l.rules {
 		a.metrics.expect(r.Rule.Name, r.Rule.Action)
 	}
-	if a.store, err = quorum.Open(storeOptions(o, c)); err != nil {
+	store := storeOptions(o, c)
+	store.MayLead = a.mayLead
+	if a.store, err = quorum.Open(store); err != nil {
 		return err
 	}
 	a.onClose("coordination store", func(context.Context) error { return a.store.Close() })
@@ -157,6 +159,7 @@ func (a *App) controllerOptions(observer, site string) failover.Options {
 		Observer: observer, Site: site, Store: a.store, Session: a.store, Upkeep: a.store,
 		Rules:  a.rules,
 		Reader: reading{a.collector}, Drills: reading{a.collector}, Handbook: handbook{}, Sites: probed{a},
+		MayLead: a.mayLead, Lates: a.store,
 		ActionTimeout: sending{clouds: a.clouds.Load}.actionTimeout,
 		CanAct:        sending{clouds: a.clouds.Load}.canAct, AcceptSingle: c.Coordination.AcceptSingleObserver != "", LeaseTTL: c.Coordination.LeaseTTL,
 		TrackInterval: a.o.TrackInterval, SignatureLife: a.o.SignatureLife, Settle: a.o.Settle, Margin: a.o.Margin,

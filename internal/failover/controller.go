@@ -32,6 +32,9 @@ type Options struct {
 	Operators Operators
 	// CanAct tells whether this observer has credentials to act for an account.
 	CanAct func(account string) bool
+	// MayLead tells whether this observer has credentials to act with at all. Nil:
+	// it may.
+	MayLead func() bool
 	// ActionTimeout is an account's bound on one mutating call, for what a person
 	// asks for. Nil: none.
 	ActionTimeout func(account string) time.Duration
@@ -91,8 +94,9 @@ type Controller struct {
 	stopping bool
 	beats    map[string]beat
 	running  map[string]context.CancelFunc
-	retry    map[string]retry         // incident → not before
-	asked    []asked                  // by persons, not claimed yet
+	retry    map[string]retry // incident → not before
+	asked    []asked          // by persons, not claimed yet
+	unable   inability
 	waited   map[string]time.Duration // persons' incidents → the cluster clock when they last had to wait
 
 	// Only the goroutine of Round touches these.
@@ -135,6 +139,7 @@ type State struct {
 func New(o Options) *Controller {
 	return &Controller{
 		o: o.withDefaults(), beats: map[string]beat{}, seen: map[string]sighting{}, retry: map[string]retry{}, waited: map[string]time.Duration{},
+		unable:  inability{since: map[string]time.Time{}},
 		running: map[string]context.CancelFunc{}, wake: make(chan struct{}, 1), toldAt: map[string]time.Time{},
 	}
 }
@@ -186,6 +191,7 @@ func (c *Controller) Round(ctx context.Context) error {
 	c.claimAll(ctx, eval, cluster, decisions)
 	c.driveAll(ctx, eval, cluster)
 	c.upkeep(ctx, eval, cluster)
+	c.resignIfUnable(ctx, eval, cluster)
 	return nil
 }
 
@@ -215,7 +221,14 @@ func (c *Controller) renew(ctx context.Context) (bool, error) {
 		c.dropLost()
 		return false, fmt.Errorf("renewing the lease: %w", err)
 	}
-	leader, leads, err := c.o.Session.Lead(ctx)
+	var leader replication.Leader
+	var leads bool
+	var err error
+	if c.mayLead() {
+		leader, leads, err = c.o.Session.Lead(ctx)
+	} else {
+		err = c.o.Session.Resign(ctx) // its credentials may be gone since it was elected
+	}
 	if err != nil {
 		c.dropLost()
 		return false, fmt.Errorf("asking who leads: %w", err)

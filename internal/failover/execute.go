@@ -289,6 +289,7 @@ func (c *Controller) afterCall(cluster replication.Cluster, rec replication.Inci
 	if inc.Person != nil {
 		return c.afterOperation(cluster, inc), text
 	}
+	c.countSent(sent.Outcome)
 	switch sent.Outcome {
 	case replication.Accepted:
 		inc.Phase = replication.Verifying

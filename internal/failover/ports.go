@@ -25,6 +25,8 @@ type Session interface {
 	// leads by that very election: a step must not borrow a later one's lease.
 	LeaseLeftIn(leaderRev int64) time.Duration
 	Lead(ctx context.Context) (replication.Leader, bool, error)
+	// Resign gives the leadership up, if this observer has it.
+	Resign(ctx context.Context) error
 	PublishVotes(ctx context.Context, votes []replication.Vote) error
 }
 

@@ -23,6 +23,7 @@ type Options struct {
 	Peers     *Peers        // nil: the member is alone
 	Etcd      *Etcd         // not nil: no member, a client of somebody else's etcd
 	Quota     int64         // bytes of the member's database; 0 = 256 MiB
+	MayLead   func() bool   // whether it has credentials to act with, shown to the others; nil: it has
 	Logger    *slog.Logger
 	Now       func() time.Time
 }

@@ -46,7 +46,7 @@ func Open(o Options) (*Store, error) {
 	m := newMember(o, seen)
 	s := &Store{member: m, Ledger: ledger.New(ledger.Options{
 		KV: client{m}, Leases: client{m}, Cluster: o.Cluster, Observer: o.Observer, Site: o.Site, Version: o.Version,
-		LeaseTTL: o.LeaseTTL, Now: o.Now, Boot: SinceBoot(o.Now),
+		LeaseTTL: o.LeaseTTL, MayLead: o.MayLead, Now: o.Now, Boot: SinceBoot(o.Now),
 	})}
 	m.start()
 	return s, nil

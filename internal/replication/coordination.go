@@ -36,7 +36,8 @@ type Observer struct {
 	Site      string    `json:"site"`
 	Version   string    `json:"version"`
 	StartedAt time.Time `json:"started_at"`
-	Beat      int64     `json:"beat"` // moves with every complete evaluation round
+	MayLead   bool      `json:"may_lead"` // it has credentials to act with
+	Beat      int64     `json:"beat"`     // moves with every complete evaluation round
 }
 
 // Freeze is the kill switch, set.

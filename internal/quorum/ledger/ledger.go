@@ -19,6 +19,7 @@ type Options struct {
 	Site     string
 	Version  string
 	LeaseTTL time.Duration
+	MayLead  func() bool // shown to the other observers; nil: it may
 	Now      func() time.Time
 	// Boot is the time since the machine's boot including suspend
 	// (CLOCK_BOOTTIME); only differences of it are used.

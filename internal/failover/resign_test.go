@@ -1,0 +1,84 @@
+package failover_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// cutOff is a provider that this observer alone cannot reach.
+type cutOff struct {
+	*cloud
+	reads, sends bool // what cannot
+}
+
+func (c cutOff) Read(ctx context.Context, key replication.GroupKey) (replication.Group, error) {
+	if c.reads {
+		return replication.Group{}, errors.New("no route to host")
+	}
+	return c.cloud.Read(ctx, key)
+}
+
+func (c cutOff) Sender(string) (failover.Sender, error) { return c, nil }
+
+func (c cutOff) Failover(ctx context.Context, o failover.Order) failover.Sent {
+	if c.sends {
+		return failover.Sent{Outcome: replication.NotSent, Err: errors.New("dial: no route to host")}
+	}
+	return c.cloud.Failover(ctx, o)
+}
+
+// TestALeaderThatCannotActMakesRoom: what the leader cannot do for half a minute
+// another observer does, once.
+func TestALeaderThatCannotActMakesRoom(t *testing.T) {
+	for name, change := range map[string]func(*failover.Options, *cloud){
+		"its way to the provider is dead, for reads":   func(o *failover.Options, c *cloud) { o.Reader = cutOff{cloud: c, reads: true} },
+		"its way to the provider is dead, for actions": func(o *failover.Options, c *cloud) { o.Senders = cutOff{cloud: c, sends: true} },
+		"it has no credentials to act on this account": func(o *failover.Options, _ *cloud) { o.CanAct = func(string) bool { return false } },
+	} {
+		for _, alone := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, replication.HuaweiSDRS, replication.Auto)
+					_, stop := w.controller(func(o *failover.Options) { change(o, w.cloud) })
+					wait(5 * time.Second)
+					stopSecond := func() {}
+					if !alone {
+						second := w.store.Join(time.Now, "obs-2", "az-b")
+						_, stopSecond = w.observe(second, nil)
+					}
+					wait(3 * time.Minute)
+					calls, effects := w.cloud.count() // while the first one still runs
+					stop()
+					stopSecond()
+					if want := map[bool]int{false: 1, true: 0}[alone]; calls != want || effects != want {
+						t.Errorf("alone %v: %d calls, %d effects, want %d: %s", alone, calls, effects, want, w.events())
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestAWitnessNeverLeads: without credentials it watches and votes.
+func TestAWitnessNeverLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, replication.HuaweiSDRS, replication.Auto)
+		can := true
+		c, stop := w.controller(func(o *failover.Options) { o.MayLead = func() bool { return can } })
+		wait(5 * time.Second)
+		led := c.State().Leads
+		w.rules.change(func() { can = false }) // its configuration was loaded again, without them
+		wait(10 * time.Second)
+		after := c.State()
+		stop()
+		if !led || after.Leads || after.Cluster.Leader != nil {
+			t.Errorf("led %v; then leads %v, leader %v", led, after.Leads, after.Cluster.Leader)
+		}
+	})
+}
