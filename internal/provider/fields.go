@@ -25,7 +25,7 @@ const usualMembers = 24
 
 // ReadFields reads an object of which nothing is known. It keeps raw.
 func ReadFields(raw []byte) (Fields, error) {
-	if json.Valid(raw) {
+	if valid(raw) {
 		if f, ok := FieldsOf(raw); ok {
 			return f, nil
 		}

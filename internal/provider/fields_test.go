@@ -20,6 +20,7 @@ func FuzzFields(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var want map[string]json.RawMessage
 		wantErr := json.Unmarshal(raw, &want)
+		asJSON(t, string(raw))
 		got, err := provider.ReadFields(raw)
 		if (err == nil) != (wantErr == nil && want != nil) {
 			t.Fatalf("%v, encoding/json says %v", err, wantErr)
