@@ -33,6 +33,7 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	wg.Go(func() { a.reloadOnRequest(ctx) })
 	wg.Go(func() { a.keepRendered(watching) })
+	wg.Go(func() { a.store.Watch(watching, a.controller.Nudge) })
 	archived := make(chan struct{})
 	go func() { a.keepArchive(watching, a.newKeeper()); close(archived) }()
 	loop, stopLoop := context.WithCancel(ctx)

@@ -124,3 +124,18 @@ func (k keys) split(key string) ([]string, error) {
 	}
 	return parts, nil
 }
+
+// Root is the prefix of all keys of the cluster.
+func (l *Ledger) Root() string { return l.keys.root }
+
+// Decisive tells whether a key under root is one that a decision looks at.
+// Heartbeats, the clock and the journals change all the time, or change with
+// something else that does.
+func Decisive(root, key string) bool {
+	kind, _, _ := strings.Cut(strings.TrimPrefix(key, root), "/")
+	switch kind {
+	case "vote", "leader", "freeze", "incident", "abort", "group", "episode", "loss", "slot", "late":
+		return true
+	}
+	return false
+}
