@@ -2,8 +2,9 @@ package collector
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/provider"
@@ -172,7 +173,7 @@ func (c *Collector) poll(ctx context.Context, a *account, started time.Time) boo
 	c.publish(now)
 	c.feed.append(accountSource(a.settings.Name), now, a.settings.PollInterval, a.state.samples())
 	c.mu.Unlock()
-	c.logPoll(was, silent, listing.Bad, err)
+	c.logPoll(was, silent, err)
 	c.tell(moves)
 	return err == nil
 }
@@ -197,7 +198,7 @@ func (a *account) polled(started, now time.Time, listing provider.Listing, silen
 
 // logPoll tells of a poll that failed, and of one that was answered otherwise
 // than the one before it.
-func (c *Collector) logPoll(was Account, silent error, bad map[string]int, err error) {
+func (c *Collector) logPoll(was Account, silent, err error) {
 	log := c.o.Logger.With("account", was.Name)
 	switch {
 	case err != nil:
@@ -209,7 +210,19 @@ func (c *Collector) logPoll(was Account, silent error, bad map[string]int, err e
 	case !was.Up:
 		log.Info("account answers")
 	}
-	if len(bad) > 0 {
-		log.Warn("parts of the answer could not be read", "fields", fmt.Sprint(bad))
+	logUnread(log, was.meter.takeUnread())
+}
+
+// maxUnread bounds the lines of one poll on what could not be read.
+const maxUnread = 5
+
+// logUnread tells what could not be read since the last poll ended, whoever read
+// it: once for each field of the answers to a call.
+func logUnread(log *slog.Logger, all []*unread) {
+	for _, u := range all[:min(len(all), maxUnread)] {
+		log.Warn("part of an answer could not be read", "call", u.Call, "field", u.Field, "count", u.count, "items", strings.Join(u.items, ", "))
+	}
+	if more := len(all) - maxUnread; more > 0 {
+		log.Warn("more fields could not be read, drwatch_provider_decode_errors_total counts them all", "fields", more)
 	}
 }

@@ -17,14 +17,25 @@ type meter struct {
 	throttled map[string]uint64
 	decode    map[string]uint64
 	skew      *time.Duration
+	unread    map[provider.Unread]*unread // since they were last told of; the keys name no item
 }
+
+// unread is what could not be read of one field in the answers to one call.
+type unread struct {
+	provider.Unread
+	count int
+	items []string // the first of them
+}
+
+// maxItems is how many items are named of which the same field could not be read.
+const maxItems = 3
 
 type exchange struct{ operation, code string }
 
 var _ provider.Meter = (*meter)(nil)
 
 func newMeter() *meter {
-	return &meter{requests: map[exchange]*distribution{}, throttled: map[string]uint64{}, decode: map[string]uint64{}}
+	return &meter{requests: map[exchange]*distribution{}, throttled: map[string]uint64{}, decode: map[string]uint64{}, unread: map[provider.Unread]*unread{}}
 }
 
 // Request counts one HTTP exchange.
@@ -46,10 +57,30 @@ func (m *meter) Throttled(operation string) {
 }
 
 // DecodeError counts one field that could not be read.
-func (m *meter) DecodeError(field string) {
+func (m *meter) DecodeError(u provider.Unread) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.decode[field]++
+	m.decode[u.Field]++
+	key := provider.Unread{Call: u.Call, Field: u.Field}
+	if m.unread[key] == nil {
+		m.unread[key] = &unread{Unread: key}
+	}
+	is := m.unread[key]
+	is.count++
+	if u.Item != "" && len(is.items) < maxItems && !slices.Contains(is.items, u.Item) {
+		is.items = append(is.items, u.Item)
+	}
+}
+
+// takeUnread is what could not be read since it was last taken, in a fixed order.
+func (m *meter) takeUnread() []*unread {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := slices.SortedFunc(maps.Values(m.unread), func(a, b *unread) int {
+		return strings.Compare(a.Call+"\x00"+a.Field, b.Call+"\x00"+b.Field)
+	})
+	clear(m.unread)
+	return out
 }
 
 // ClockSkew keeps the provider's clock minus ours.

@@ -32,7 +32,7 @@ func furnished(t *testing.T, h *house) {
 	m.Request("ListGroups", "200", 3*time.Second)
 	m.Request("ListGroups", "error", time.Minute)
 	m.Throttled("ListGroups")
-	m.DecodeError("replication_pairs")
+	m.DecodeError(provider.Unread{Field: "replication_pairs"})
 	m.ClockSkew(-1500 * time.Millisecond)
 	garbled := plainGroup("g2")
 	garbled.Name, garbled.Target, garbled.State = "caf\xe9", replication.Location{Region: "mars"}, "no such state"

@@ -22,13 +22,13 @@ func (m *meter) Request(operation, code string, _ time.Duration) {
 	m.requests = append(m.requests, operation+" "+code)
 }
 
-func (m *meter) DecodeError(field string) {
+func (m *meter) DecodeError(u provider.Unread) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.decode == nil {
 		m.decode = map[string]int{}
 	}
-	m.decode[field]++
+	m.decode[u.Field]++
 }
 
 func (m *meter) ClockSkew(skew time.Duration) {

@@ -157,9 +157,16 @@ type Meter interface {
 	// Throttled is called for each answer that refuses for its rate.
 	Throttled(operation string)
 	// DecodeError is called for each field that could not be read.
-	DecodeError(field string)
+	DecodeError(u Unread)
 	// ClockSkew tells provider's Date minus the local clock.
 	ClockSkew(skew time.Duration)
+}
+
+// Unread is something in an answer that could not be read.
+type Unread struct {
+	Call  string // whose answer it is, by the vendor's name; "" where that is not known
+	Field string // by the vendor's name
+	Item  string // the id of the item that it stands in, or which of the page it is; "" when not known
 }
 
 // NopMeter measures nothing.
@@ -172,7 +179,7 @@ func (NopMeter) Request(string, string, time.Duration) {}
 func (NopMeter) Throttled(string) {}
 
 // DecodeError does nothing.
-func (NopMeter) DecodeError(string) {}
+func (NopMeter) DecodeError(Unread) {}
 
 // ClockSkew does nothing.
 func (NopMeter) ClockSkew(time.Duration) {}

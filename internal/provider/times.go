@@ -34,7 +34,7 @@ func (t Times) Unix(field string, seconds int64) time.Time {
 	}
 	// The bounds are compared as seconds: a huge number would overflow a Time.
 	if seconds < earliest.Unix() || seconds >= latest.Unix() {
-		t.Meter.DecodeError(field)
+		t.Meter.DecodeError(Unread{Field: field})
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
@@ -49,7 +49,7 @@ func (t Times) Lag(readAt, lastSync time.Time) *time.Duration {
 	}
 	lag := readAt.Sub(lastSync)
 	if lag < 0 {
-		t.Meter.DecodeError("clock")
+		t.Meter.DecodeError(Unread{Field: "clock"})
 		return nil
 	}
 	return &lag

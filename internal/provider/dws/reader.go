@@ -54,7 +54,7 @@ func (r *reader) List(ctx context.Context) (provider.Listing, error) {
 		case errors.Is(err, provider.ErrNotFound):
 			continue // deleted since it was listed
 		case answered(err):
-			problems.Note("detail")
+			problems.Note(provider.Unread{Call: "ShowDisasterDetail", Field: "detail", Item: item.ID})
 		case err != nil:
 			return provider.Listing{}, fmt.Errorf("disaster recovery %s: %w", item.ID, err)
 		}
@@ -175,7 +175,7 @@ func (r *reader) look(ctx context.Context, item huawei.Item, answer huawei.Answe
 		return seen, fmt.Errorf("ShowDisasterProgress: %w", context.Cause(ctx))
 	}
 	if err == nil {
-		if p, ok := progress.Child("disaster_recovery_progress"); ok {
+		if p, ok := progress.Of(item.ID).Child("disaster_recovery_progress"); ok {
 			seen.progress = &p
 		}
 	}

@@ -18,7 +18,7 @@ type callback struct {
 	bad func()
 }
 
-func (m callback) DecodeError(string) { m.bad() }
+func (m callback) DecodeError(provider.Unread) { m.bad() }
 
 // twoPages is a cloud of two pages of groups, each with an item that cannot be
 // read, and of no pairs. second is called with the request for the other page.

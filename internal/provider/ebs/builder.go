@@ -21,21 +21,24 @@ func newBuilder(r *Reader) *builder {
 	return &builder{r: r, bad: map[string]int{}, known: map[string]bool{}, pairs: map[string][]pair{}, seen: map[string]bool{}}
 }
 
-// count notes a field that could not be read.
-func (b *builder) count(field string) {
-	b.bad[field]++
-	b.r.c.s.Meter.DecodeError(field)
+// count notes the fields of an item that could not be read.
+func (b *builder) count(call, idField string, raw json.RawMessage) func(field string) {
+	tell := b.r.unread(call, idField, raw)
+	return func(field string) {
+		b.bad[field]++
+		tell(field)
+	}
 }
 
 func (b *builder) addGroup(raw json.RawMessage, at moment) {
-	if g, ok := b.r.parseGroup(raw, at, b.count); ok && !b.known[g.Key.ID] {
+	if g, ok := b.r.parseGroup(raw, at, b.count(describeGroups, "ReplicaGroupId", raw)); ok && !b.known[g.Key.ID] {
 		b.known[g.Key.ID] = true
 		b.groups = append(b.groups, g)
 	}
 }
 
 func (b *builder) addPair(raw json.RawMessage, at moment) {
-	if p, ok := parsePair(raw, at, b.count); ok && !b.seen[p.id] {
+	if p, ok := parsePair(raw, at, b.count(describePairs, "ReplicaPairId", raw)); ok && !b.seen[p.id] {
 		b.seen[p.id] = true
 		b.pairs[p.group] = append(b.pairs[p.group], p)
 	}

@@ -158,7 +158,7 @@ func (m *meter) add(what string) {
 }
 
 func (m *meter) Throttled(op string)                      { m.add("throttled " + op) }
-func (m *meter) DecodeError(field string)                 { m.add(field) }
+func (m *meter) DecodeError(u provider.Unread)            { m.add(u.Field) }
 func (m *meter) Request(op, code string, _ time.Duration) { m.add(op + " " + code) }
 
 // secretsIn fails the test when text shows a secret in any spelling.

@@ -40,10 +40,10 @@ func (r *Reader) Drills(ctx context.Context, groupID string) ([]replication.Dril
 
 // readDrill reads one item of Drills whole, or not at all.
 func (r *Reader) readDrill(raw json.RawMessage, groupID string) (replication.Drill, bool) {
-	whole := true
+	whole, tell := true, r.unread(describeDrills, "DrillId", raw)
 	bad := func(field string) {
 		whole = false
-		r.c.s.Meter.DecodeError(field)
+		tell(field)
 	}
 	id, status, ok := parseDrill(raw, bad)
 	if it, isObject := decodeItem(raw, func(string) {}); isObject {

@@ -127,10 +127,11 @@ func (r *Reader) drills(ctx context.Context, groups []string) ([]provider.GroupC
 func (r *Reader) groupDrills(ctx context.Context, group string) ([]provider.GroupCount, error) {
 	byStatus, seen := map[string]int{}, map[string]bool{}
 	err := r.pages(ctx, describeDrills, "Drills", map[string]string{"GroupId": group}, func(raw json.RawMessage, _ moment) {
-		id, status, ok := parseDrill(raw, r.c.s.Meter.DecodeError)
+		bad := r.unread(describeDrills, "DrillId", raw)
+		id, status, ok := parseDrill(raw, bad)
 		it, _ := decodeItem(raw, func(string) {})
 		if of := it.text("GroupId"); ok && of != "" && of != group { // a region that does not know the filter lists all
-			r.c.s.Meter.DecodeError("GroupId")
+			bad("GroupId")
 			return
 		}
 		if ok && !seen[id] {

@@ -143,7 +143,20 @@ type counting struct {
 }
 
 // DecodeError counts a bad field.
-func (c counting) DecodeError(field string) { c.bad(field) }
+func (c counting) DecodeError(u provider.Unread) { c.bad(u.Field) }
+
+// unread tells the meter of fields of an item that could not be read.
+func (r *Reader) unread(call, idField string, raw json.RawMessage) func(field string) {
+	return func(field string) {
+		u := provider.Unread{Call: call, Field: field}
+		if it, ok := decodeItem(raw, func(string) {}); ok {
+			if id := it.text(idField); provider.ValidID(id) == nil {
+				u.Item = id
+			}
+		}
+		r.c.s.Meter.DecodeError(u)
+	}
+}
 
 // group is a replication.Group under construction.
 type group struct {

@@ -86,7 +86,7 @@ func (c *Client) Get(ctx context.Context, operation, path string, q Query, probl
 	}
 	var o Object
 	if err == nil {
-		if o, err = parseObject(ex.Body, problems); err != nil {
+		if o, err = parseObject(ex.Body, operation, problems); err != nil {
 			err = ex.Redact(err)
 		}
 	}

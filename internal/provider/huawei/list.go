@@ -97,5 +97,5 @@ func (a Answer) One(field, id string) (Object, error) {
 	if got := o.Text("id"); got != id {
 		return Object{}, fmt.Errorf("%w: asked for %s and was told of %s", ErrUnreadable, id, provider.RedactText(fmt.Sprintf("%q", got)))
 	}
-	return o, nil
+	return o.Of(id), nil
 }

@@ -30,11 +30,11 @@ func NewProblems(meter provider.Meter) *Problems {
 }
 
 // Note counts one field that could not be read.
-func (p *Problems) Note(field string) {
+func (p *Problems) Note(u provider.Unread) {
 	p.mu.Lock()
-	p.counts[field]++
+	p.counts[u.Field]++
 	p.mu.Unlock()
-	p.meter.DecodeError(field)
+	p.meter.DecodeError(u)
 }
 
 // Counts is a copy of the counts, nil when everything could be read.
@@ -54,23 +54,48 @@ func (p *Problems) Counts() map[string]int {
 type Object struct {
 	fields   provider.Fields
 	problems *Problems
+	from     place
 }
 
-// parseObject reads a whole answer, which must be one JSON object.
-func parseObject(body []byte, problems *Problems) (Object, error) {
-	o, err := parse(body, problems)
+// place is where an object stands.
+type place struct {
+	call string
+	id   string // of the item that it is, or is part of; "" when not known
+	nth  int    // of its page, from 1; 0 in no list
+}
+
+// Of is the object as part of the item of that id.
+func (o Object) Of(id string) Object {
+	o.from.id = id
+	return o
+}
+
+// Note counts a field that cannot be read, or was read and makes no sense.
+func (o Object) Note(field string) {
+	u := provider.Unread{Call: o.from.call, Field: field, Item: o.from.id}
+	if u.Item == "" && o.from.nth > 0 {
+		u.Item = fmt.Sprintf("no. %d of its page", o.from.nth)
+	}
+	o.problems.Note(u)
+}
+
+// parseObject reads the whole answer to a call, which must be one JSON object.
+func parseObject(body []byte, call string, problems *Problems) (Object, error) {
+	o, err := Object{problems: problems, from: place{call: call}}.parse(body)
 	if err != nil {
 		return Object{}, fmt.Errorf("%w: no JSON object (%w): %s", ErrUnreadable, err, excerpt(body))
 	}
 	return o, nil
 }
 
-func parse(raw []byte, problems *Problems) (Object, error) {
+// parse reads an object that stands where o does.
+func (o Object) parse(raw []byte) (Object, error) {
 	fields, err := provider.ReadFields(raw)
 	if err != nil {
 		return Object{}, err
 	}
-	return Object{fields: fields, problems: problems}, nil
+	o.fields = fields
+	return o, nil
 }
 
 // Told tells whether the field is there with a value other than null.
@@ -88,14 +113,14 @@ func (o Object) Word(field string) (text string, ok bool) {
 	}
 	raw := o.fields.Get(field)
 	if raw[0] != '"' && raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
-		o.problems.Note(field)
+		o.Note(field)
 		return "", false
 	}
 	if raw[0] != '"' {
 		return string(raw), true
 	}
 	if text, ok = provider.Text(raw); !ok {
-		o.problems.Note(field)
+		o.Note(field)
 		return "", false
 	}
 	if text = strings.TrimSpace(text); text == "null" {
@@ -119,7 +144,7 @@ func (o Object) Number(field string) (n float64, ok bool) {
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
-		o.problems.Note(field)
+		o.Note(field)
 		return 0, false
 	}
 	return n, true
@@ -132,7 +157,7 @@ func (o Object) Count(field string) *int {
 		return nil
 	}
 	if n < 0 || n > math.MaxInt32 || n != math.Trunc(n) {
-		o.problems.Note(field)
+		o.Note(field)
 		return nil
 	}
 	count := int(n)
@@ -146,7 +171,7 @@ func (o Object) Ratio(field string) *float64 {
 		return nil
 	}
 	if n < 0 || n > 100 {
-		o.problems.Note(field)
+		o.Note(field)
 		return nil
 	}
 	n /= 100
@@ -164,16 +189,16 @@ func (o Object) Child(field string) (child Object, ok bool) {
 	if raw[0] == '"' {
 		var inner string
 		if json.Unmarshal(raw, &inner) != nil {
-			o.problems.Note(field)
+			o.Note(field)
 			return Object{}, false
 		}
 		if raw = bytes.TrimSpace([]byte(inner)); len(raw) == 0 || string(raw) == "null" {
 			return Object{}, false
 		}
 	}
-	child, err := parse(raw, o.problems)
+	child, err := o.parse(raw)
 	if err != nil {
-		o.problems.Note(field)
+		o.Note(field)
 		return Object{}, false
 	}
 	return child, true
@@ -216,22 +241,23 @@ func (o Object) elements(field string) ([]json.RawMessage, error) {
 
 // items reads elements of the list; "" as idField: they have no id.
 func (o Object) items(field, idField string, raws []json.RawMessage) (items []Item) {
-	for _, raw := range raws {
-		fields, ok := provider.FieldsOf(raw)
-		if !ok {
-			o.problems.Note(field)
+	for i, raw := range raws {
+		item := o
+		item.from.nth = i + 1
+		var ok bool
+		if item.fields, ok = provider.FieldsOf(raw); !ok {
+			item.Note(field)
 			continue
 		}
-		item := Object{fields: fields, problems: o.problems}
 		id, readable := "", false
 		if idField != "" {
 			id, readable = item.Word(idField)
 		}
 		if readable && provider.ValidID(id) != nil {
-			o.problems.Note(idField)
+			item.Note(idField)
 			id = ""
 		}
-		items = append(items, Item{Object: item, ID: id})
+		items = append(items, Item{Object: item.Of(id), ID: id})
 	}
 	return items
 }
@@ -242,14 +268,11 @@ func (o Object) Words(field string) (words []string, ok bool) {
 		return nil, false
 	}
 	if err := json.Unmarshal(o.fields.Get(field), &words); err != nil {
-		o.problems.Note(field)
+		o.Note(field)
 		return nil, false
 	}
 	return words, true
 }
-
-// Note counts a field that was read and makes no sense.
-func (o Object) Note(field string) { o.problems.Note(field) }
 
 // excerpt is the beginning of an answer, fit for one line of an error.
 func excerpt(body []byte) string {

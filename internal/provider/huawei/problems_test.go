@@ -17,7 +17,7 @@ func TestProblemsOfSeveralReadersAtOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
-				p.Note("status")
+				p.Note(provider.Unread{Field: "status"})
 				p.Counts()
 			}
 		})

@@ -31,7 +31,7 @@ type meter struct {
 	bad func()
 }
 
-func (m meter) DecodeError(string) { m.bad() }
+func (m meter) DecodeError(provider.Unread) { m.bad() }
 
 // groupsOf starts a cloud with full pages of groups and half of one, each with a
 // last item that cannot be read. asked is called with each request for groups.

@@ -160,10 +160,10 @@ type fields struct {
 	bad map[string]int
 }
 
-func (f *fields) DecodeError(field string) {
+func (f *fields) DecodeError(u provider.Unread) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.bad[field]++
+	f.bad[u.Field]++
 }
 
 // What cannot be read is counted and left out, never taken for zero or for
