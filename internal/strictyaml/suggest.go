@@ -7,12 +7,18 @@ import (
 )
 
 // Suggest is `, did you mean "x"?` for the candidate nearest to what was
-// written, or "" when none is near: at most a third of its letters, and at most
-// three, are added, dropped, changed or swapped.
+// written, or "" when none is near: at most a third of its letters are added,
+// dropped, changed or swapped, and at most three. Three are also near at the end
+// of a word of which two thirds are right, as of another form of it.
 func Suggest(written string, candidates []string) string {
-	best, least := "", 1+min(3, max(1, len(written)/3))
+	written = strings.ToLower(written)
+	best, least := "", 4
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(written), strings.ToLower(c)); d < least {
+		lower, most := strings.ToLower(c), min(3, max(1, len(written)/3))
+		if 3*common(written, lower) >= 2*max(len(lower), 6) {
+			most = 3
+		}
+		if d := distance(written, lower); d <= most && d < least {
 			best, least = c, d
 		}
 	}
@@ -20,6 +26,15 @@ func Suggest(written string, candidates []string) string {
 		return ""
 	}
 	return fmt.Sprintf(", did you mean %q?", best)
+}
+
+// common is how many bytes two words begin alike with.
+func common(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // maxSuggested bounds the work on an absurdly long word.
