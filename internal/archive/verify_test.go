@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -105,6 +107,7 @@ func TestARewrittenRecordShows(t *testing.T) {
 		{"the end taken out", func(l []string) []string { return l[:len(l)-1] }},
 		{"torn", func(l []string) []string { l[len(l)-1] = l[len(l)-1][:20]; return l }},
 		{"a line put in", func(l []string) []string { return slices.Insert(l, 4, "{}\n") }},
+		{"a record rewritten with its hash", func(l []string) []string { l[1] = forged(t, l[1]); return l }},
 		{"the first line of a record altered", func(l []string) []string { l[1] = strings.Replace(l[1], "aborted", "succeed", 1); return l }},
 	}
 	var out bytes.Buffer
@@ -117,6 +120,28 @@ func TestARewrittenRecordShows(t *testing.T) {
 		}
 	}
 	golden(t, "verify.txt", out.Bytes())
+}
+
+// forged is the first line of a record with another time, and the hash for it.
+func forged(t *testing.T, line string) string {
+	t.Helper()
+	var h struct {
+		Anchor  replication.Anchor `json:"anchor"`
+		Entries int                `json:"entries"`
+	}
+	if err := json.Unmarshal([]byte(line), &h); err != nil {
+		t.Fatal(err)
+	}
+	h.Anchor.At = h.Anchor.At.Add(time.Hour)
+	var err error
+	if h.Anchor.Hash, err = ledger.HashAnchor(h.Anchor); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b) + "\n"
 }
 
 func golden(t *testing.T, name string, got []byte) {
