@@ -19,6 +19,7 @@ func definitions() []collector.Metric {
 		{Name: "drwatch_observers", Help: "Observers by the site they stand in.", Labels: []string{"site", "state"}},
 		{Name: "drwatch_leader", Help: "1 while this observer leads."},
 		{Name: "drwatch_frozen", Help: "1 while nothing may be failed over: frozen by a person, or the store cannot be read."},
+		{Name: "drwatch_store_up", Help: "1 while the coordination store can be read and written, as this observer sees it."},
 		{Name: "drwatch_rule_info", Help: "Each rule with its effective mode and hash.", Labels: []string{"rule", "mode", "action", "hash"}},
 		{Name: "drwatch_rule_active", Help: "1 while a rule's trigger is true for a group: pending until it was for the whole `for`, then firing.", Labels: with("rule", "state")},
 		{Name: "drwatch_rule_votes", Help: "Live votes on a rule and group.", Labels: with("rule", "vote")},
@@ -45,6 +46,7 @@ func (a *App) observerSamples() []collector.Sample {
 	var out samples
 	out.add("drwatch_leader", boolean(s.Leads))
 	out.add("drwatch_frozen", boolean(s.Cluster.Freeze != nil || s.ClusterErr != "" || s.At.IsZero()))
+	out.add("drwatch_store_up", boolean(a.store.Status().Works()))
 	ok, good := a.reloads.state()
 	out.add("drwatch_config_last_reload_successful", boolean(ok))
 	out.add("drwatch_config_last_reload_success_timestamp_seconds", unix(good))

@@ -65,7 +65,7 @@ func (m *member) runChild() error {
 		c.stop()
 	}
 	said := make(chan string, 1)
-	go func() { said <- relay(stderr, m.o.Logger) }()
+	go func() { said <- relay(stderr, m.o.Logger, &hush{now: m.o.Now}) }()
 	err = m.converse(c, stdout)
 	reason := <-said
 	exit := cmd.Wait()
@@ -160,7 +160,7 @@ const maxSaid = 20
 
 // relay logs what the child writes to standard error, and returns the worst of
 // it: the message of a panic or fatal error, else the last error.
-func relay(r io.Reader, log *slog.Logger) string {
+func relay(r io.Reader, log *slog.Logger, h *hush) string {
 	var crash, last string
 	plain := 0
 	lines := bufio.NewReader(r)
@@ -168,7 +168,9 @@ func relay(r io.Reader, log *slog.Logger) string {
 		line, err := lines.ReadString('\n')
 		line = strings.TrimSpace(line)
 		if level, text, ok := zapLine(line); ok {
-			log.Log(context.Background(), level, "etcd", "says", text)
+			if level != slog.LevelWarn || h.news(text) {
+				log.Log(context.Background(), level, "etcd", "says", text)
+			}
 			if level >= slog.LevelError {
 				last = text
 			}
@@ -188,6 +190,34 @@ func relay(r io.Reader, log *slog.Logger) string {
 		return last
 	}
 	return crash
+}
+
+// hush keeps warnings that come again and again, as they do while another member
+// is out of reach, to one a minute of each kind.
+type hush struct {
+	now  func() time.Time
+	said map[string]time.Time
+}
+
+const (
+	hushFor = time.Minute
+	// hushMost bounds what is remembered.
+	hushMost = 100
+)
+
+// news tells whether a warning was not logged within the last minute. What it
+// names beside its kind (addresses, ids, errors) does not make it another one.
+func (h *hush) news(text string) bool {
+	kind, _, _ := strings.Cut(text, ":")
+	now := h.now()
+	if at, ok := h.said[kind]; ok && now.Sub(at) < hushFor {
+		return false
+	}
+	if h.said == nil || len(h.said) >= hushMost {
+		h.said = map[string]time.Time{}
+	}
+	h.said[kind] = now
+	return true
 }
 
 // zapLine reads one line of the child's log: its level and its text with the

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -25,10 +26,11 @@ func (m *member) watchHealth(ctx context.Context) {
 	tick := time.NewTicker(leaderEvery)
 	defer tick.Stop()
 	var looked time.Time
+	var alarm string
 	for {
 		if now := m.o.Now(); looked.IsZero() || now.Sub(looked) >= healthEvery {
 			looked = now
-			m.lookAtHealth(ctx)
+			alarm = m.lookAtHealth(ctx, alarm)
 		}
 		m.lookForLeader(ctx)
 		select {
@@ -39,27 +41,33 @@ func (m *member) watchHealth(ctx context.Context) {
 	}
 }
 
-func (m *member) lookAtHealth(ctx context.Context) {
+// lookAtHealth returns the alarm that it has seen; before is that of the last
+// look.
+func (m *member) lookAtHealth(ctx context.Context, before string) string {
 	used := dirBytes(m.o.Dir)
 	m.mu.Lock()
 	m.status.DiskBytes = used
-	cli, before := m.cli, m.status.Alarm
+	cli := m.cli
 	m.mu.Unlock()
 	if cli == nil {
-		return
+		return before
 	}
 	asking, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	r, err := cli.AlarmList(asking)
 	if err != nil {
-		return // the next call that matters will tell
+		return before // the next call that matters will tell
 	}
 	alarm := alarmOf(r)
 	m.alarmed(alarm)
-	// It is shown for one round at least, so that it is seen.
+	// It lasts from one look to the next at least, so that it is seen.
 	if noSpace := etcdserverpb.AlarmType_NOSPACE.String(); alarm == noSpace && before == noSpace {
-		m.makeRoom(ctx, cli)
+		if m.makeRoom(ctx, cli) {
+			alarm = ""
+			m.alarmed(alarm)
+		}
 	}
+	return alarm
 }
 
 // lookForLeader asks the own member whether it sees a leader: without one there
@@ -71,13 +79,18 @@ func (m *member) lookForLeader(ctx context.Context) {
 	if cli == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	asking, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	r, err := cli.Status(ctx, url)
-	if err != nil {
-		return // the next call that matters will tell
+	r, err := cli.Status(asking, url)
+	if ctx.Err() != nil {
+		return // it was ended
 	}
-	m.majority(r.Leader != 0)
+	m.mu.Lock()
+	m.status.Silent = err != nil
+	m.mu.Unlock()
+	if err == nil {
+		m.majority(r.Leader != 0)
+	}
 }
 
 // majority keeps whether there is one, and tells when that changes.
@@ -112,13 +125,16 @@ func (m *member) alarmed(alarm string) {
 // makeRoom drops what the store remembers of the past, gives the space back to
 // the disk, and takes the alarm of no space back when the database is clearly
 // below its quota: etcd never does that by itself. Each observer does it for its
-// own member; one that is still full raises the alarm again.
-func (m *member) makeRoom(ctx context.Context, cli *clientv3.Client) {
+// own member; one that is still full raises the alarm again. It returns whether
+// the alarm was taken back.
+func (m *member) makeRoom(ctx context.Context, cli *clientv3.Client) bool {
 	ctx, cancel := context.WithTimeout(ctx, tidyWithin)
 	defer cancel()
-	if err := m.tidy(ctx, cli); err != nil {
-		m.o.Logger.Warn("making room in the coordination store", "err", err)
+	err := m.tidy(ctx, cli)
+	if err != nil {
+		m.o.Logger.Error("no room was made in the coordination store", "err", err)
 	}
+	return err == nil
 }
 
 func (m *member) tidy(ctx context.Context, cli *clientv3.Client) error {
@@ -141,8 +157,7 @@ func (m *member) tidy(ctx context.Context, cli *clientv3.Client) error {
 		}
 	}
 	if after.DbSize*100 >= m.o.Quota*roomAgain {
-		m.o.Logger.Error("the coordination store stays full", "bytes", after.DbSize, "quota", m.o.Quota)
-		return nil
+		return fmt.Errorf("it stays full: %d bytes of %d", after.DbSize, m.o.Quota)
 	}
 	m.o.Logger.Warn("there is room in the coordination store again", "bytes_before", before.DbSize, "bytes", after.DbSize)
 	r, err := cli.AlarmList(ctx)

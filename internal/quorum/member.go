@@ -25,10 +25,17 @@ type Status struct {
 	LastError string    // one sentence, "" when there was none since it joined
 	DiskBytes int64     // of its directory, as last looked at
 	Alarm     string    // etcd's alarm, "" when none: NOSPACE takes no writes
+	// Silent: the member did not answer when it was last asked how it is.
+	Silent bool
 	// NoMajority: so many members are out of reach that nothing can be read or written.
 	NoMajority bool
 	ClientURL  string // where it serves, "" while it does not
 	Reset      bool   // the store is not the one known: frozen until a person accepts it
+}
+
+// Works tells whether the store can be read and written, as far as is known.
+func (s Status) Works() bool {
+	return s.Joined && !s.Silent && !s.NoMajority && !s.Reset && s.Alarm == ""
 }
 
 // member supervises the child process and holds the client of it.
@@ -137,7 +144,8 @@ func (m *member) joined(clientURL string) error {
 // lost is called when the child has ended.
 func (m *member) lost(err error) {
 	m.mu.Lock()
-	m.status.Joined, m.status.NoMajority, m.status.Since, m.status.ClientURL = false, false, m.o.Now(), ""
+	m.status.Joined, m.status.Since, m.status.ClientURL = false, m.o.Now(), ""
+	m.status.NoMajority, m.status.Silent = false, false
 	m.status.Restarts++
 	m.mu.Unlock()
 	m.note(err)
@@ -174,6 +182,10 @@ func (m *member) snapshot() Status {
 		s.Reset, s.LastError = true, reset.Error()
 	case s.NoMajority:
 		s.LastError = errNoMajority.Error()
+	case s.Silent:
+		s.LastError = "the etcd member runs and does not answer"
+	case s.Alarm != "" && s.LastError == "":
+		s.LastError = "etcd has raised the alarm " + s.Alarm
 	}
 	return s
 }

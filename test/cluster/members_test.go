@@ -52,7 +52,10 @@ func TestNoMajority(t *testing.T) {
 	for _, pid := range pids {
 		kill(t, pid, stop)
 	}
-	waitFor(t, "the status to tell", func() bool { st := a.Status(); return st.NoMajority && strings.Contains(st.LastError, "no majority") })
+	waitFor(t, "the status to tell", func() bool {
+		st := a.Status()
+		return st.NoMajority && !st.Works() && strings.Contains(st.LastError, "no majority")
+	})
 	began := time.Now()
 	if err := a.Freeze(t.Context(), "alice", "not by one alone"); !containsText(err, "no majority") {
 		t.Errorf("freezing with one of three said %v", err)
@@ -63,7 +66,7 @@ func TestNoMajority(t *testing.T) {
 	for _, pid := range pids {
 		kill(t, pid, cont)
 	}
-	waitFor(t, "a majority", func() bool { return c.answers("obs-a") == nil && !a.Status().NoMajority })
+	waitFor(t, "a majority", func() bool { return c.answers("obs-a") == nil && a.Status().Works() })
 	if cl, err := a.Read(t.Context()); err != nil || cl.Freeze != nil {
 		t.Errorf("what was refused is there: %v, %v", cl.Freeze, err)
 	}
