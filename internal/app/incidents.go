@@ -93,9 +93,8 @@ func (o operator) answered(id string, err error) error {
 // over refuses an incident that has left the store; nil when the archive has none
 // of that name.
 func (a *App) over(id string) error {
-	inc, _, err := a.archive.Incident(id)
-	if err != nil {
-		return nil
+	if inc, _, err := a.archive.Incident(id); err == nil {
+		return fmt.Errorf("%w: incident %s has ended as %s and is archived: nothing is left of it to release or to stop", quorum.ErrRefused, id, inc.Phase)
 	}
-	return fmt.Errorf("%w: incident %s has ended as %s and is archived: nothing is left of it to release or to stop", quorum.ErrRefused, id, inc.Phase)
+	return nil
 }
