@@ -122,6 +122,9 @@ func TestWhatIsAsked(t *testing.T) {
 	}{
 		{func() error { _, err := c.Incident(t.Context(), "a/b"); return err }, "GET /api/v1/incidents/a%2Fb "},
 		{func() error { _, err := c.Explain(t.Context(), "acc", "db 1"); return err }, "GET /api/v1/explain?account=acc&group=db+1 "},
+		{func() error { _, err := c.Incidents(t.Context(), 0); return err }, "GET /api/v1/incidents "},
+		{func() error { _, err := c.Incidents(t.Context(), 7); return err }, "GET /api/v1/incidents?limit=7 "},
+		{func() error { _, err := c.CheckJournal(t.Context()); return err }, "GET /api/v1/journal/check "},
 		{func() error { return c.Answer(t.Context(), "abort", "i1", why) }, `POST /api/v1/incidents/i1/abort {"reason":"drill","who":"sre"}`},
 		{func() error { return c.Freeze(t.Context(), why) }, `POST /api/v1/freeze {"reason":"drill","who":"sre"}`},
 		{func() error {
