@@ -56,7 +56,7 @@ func (a guardAnswer) condition(t *Target) replication.Condition {
 	switch {
 	case !ok:
 		if v, ok = a.plain.says(t, true); ok {
-			return replication.Condition{Value: fmt.Sprintf("%s is not a number", v.Metric)}
+			return replication.Condition{Value: fmt.Sprintf("%s is not a number", written(v.Metric))}
 		}
 		return replication.Condition{Value: "no sample applies"}
 	case a.sure != nil:

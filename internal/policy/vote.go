@@ -105,7 +105,7 @@ func (e *Evaluator) verdict(r *ruleState, t *Target, h *hold, firing bool, res *
 func (s side) veto(t *Target, fit bool) (string, bool) {
 	for _, a := range s.fresh {
 		if v, ok := a.says(t, true); ok {
-			return fmt.Sprintf("%s is %g", v.Metric, v.F), true
+			return fmt.Sprintf("%s is %g", written(v.Metric), v.F), true
 		}
 	}
 	if !fit {

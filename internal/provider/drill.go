@@ -11,18 +11,31 @@ import (
 // maxDrillName is the longest name of a drill that SDRS takes, in bytes.
 const maxDrillName = 64
 
+// drillPrefix begins the name of each drill that drwatch starts.
+const drillPrefix = "drwatch-"
+
 // DrillName is the name of the drill that an incident starts: the same on every
 // observer and after every restart, so that the drill is found again when the
 // answer to the call was lost. It has only letters, digits, hyphens, dots and
 // underscores, which SDRS wants.
 func DrillName(incident string) string {
-	name := "drwatch-" + strings.Map(func(r rune) rune {
+	name := drillPrefix + strings.Map(func(r rune) rune {
 		if r < 128 && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("-._", r)) {
 			return r
 		}
 		return '-'
 	}, incident)
 	return name[:min(len(name), maxDrillName)]
+}
+
+// StartedBy is the incident that started a drill of that name, "" when the name
+// does not tell.
+func StartedBy(name string) string {
+	incident, ours := strings.CutPrefix(name, drillPrefix)
+	if !ours || DrillName(incident) != name || len(name) == maxDrillName { // it may have been cut
+		return ""
+	}
+	return incident
 }
 
 // DrillOf is the drill of that id among those that were listed for the group.
@@ -69,22 +82,36 @@ func drillsSettled(g replication.Group) replication.Condition {
 // ClearDrillStep judges the cleaning up of the plan's drill. failure is the
 // status that a failed cleaning up leaves behind.
 func ClearDrillStep(call string, g replication.Group, inc replication.Incident, failure string) replication.Step {
+	if inc.Plan.Drill == "" {
+		return replication.Step{Action: replication.ClearDrill, Call: call, Ready: []replication.Condition{noneNamed(g)}}
+	}
 	d, listed := DrillOf(g, inc.Plan.Drill)
 	there := replication.Condition{Name: "drill_of_group", Value: "not listed", Threshold: "a drill of this very group", OK: listed}
 	state := replication.Condition{
 		Name: "drill_settled", Value: "not known", Threshold: "the drill is neither being started nor cleared",
 		OK: d.State == replication.DrillReady || d.State == replication.DrillFailed,
 	}
-	switch {
-	case inc.Plan.Drill == "":
-		there.Value = fmt.Sprintf("none is named, the group has %d", len(g.DrillList))
-	case listed:
+	if listed {
 		there.Value, state.Value = d.ID, d.Status
 	}
 	s := replication.Step{Action: replication.ClearDrill, Call: call, Ready: []replication.Condition{there, state}}
-	s.Done = inc.Plan.Drill != "" && g.DrillList != nil && !listed
+	s.Done = g.DrillList != nil && !listed
 	if listed {
 		s.Failed = FailedWith(d.Status, failure)
 	}
 	return s
+}
+
+// noneNamed says why it is not known which drill is to be cleared.
+func noneNamed(g replication.Group) replication.Condition {
+	c := replication.Condition{Name: "drill_of_group", Threshold: "a drill of this very group"}
+	switch n := len(g.DrillList); {
+	case g.DrillList == nil:
+		c.Value = "the drills were not read"
+	case n == 0:
+		c.Value = "the group has no drill"
+	default:
+		c.Value, c.Threshold = fmt.Sprintf("it has %d", n), "one of them named: --drill ID"
+	}
+	return c
 }

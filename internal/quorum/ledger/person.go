@@ -226,7 +226,7 @@ func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, inciden
 	case latch != nil && latch.Incident != incident:
 		return fmt.Errorf("%w: the group is latched by %s (%s): look at that one and acknowledge it", ErrRefused, orNobody(latch.Incident), latch.Why)
 	case latch == nil && len(h.episodes) == 0:
-		return fmt.Errorf("%w: it is neither latched nor is an episode of incident %s open", ErrNotFound, orNobody(incident))
+		return fmt.Errorf("%w: nothing to acknowledge: it is not latched, and %s has left no episode open", ErrNotFound, orNobody(incident))
 	}
 	t := Txn{Op: "ack", What: "releasing it"}
 	entry := personEntry("ack", who, reason, l.o.Now())
