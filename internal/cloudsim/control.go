@@ -21,10 +21,11 @@ import (
 //	POST   /sim/faults                 body: a fault; durations as "1m30s"
 //	DELETE /sim/faults[?id=fault-1]    one, or all
 //
-// It answers only requests that name a loopback host, so that a web page
+// GET / lists them. It answers only requests that name a loopback host, so that a web page
 // elsewhere cannot reach it through a browser.
 func (c *Cloud) Control() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, controlHelp) })
 	mux.HandleFunc("GET /sim/state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, c.controlState()) })
 	mux.HandleFunc("GET /sim/effects", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, c.controlEffects()) })
 	mux.HandleFunc("POST /sim/sites/{name}/lose", func(w http.ResponseWriter, r *http.Request) {
@@ -49,6 +50,17 @@ func (c *Cloud) Control() http.Handler {
 	})
 	return onlyLoopback(mux)
 }
+
+// controlHelp is what a person sees who comes without knowing the calls.
+const controlHelp = `The simulated clouds of drwatch. docs/simulator.md tells more.
+
+GET    /sim/state                 sites, endpoints, groups, faults
+GET    /sim/effects               what was asked and what happened
+POST   /sim/sites/NAME/lose       {"hang": false, "api": false}, or no body
+POST   /sim/sites/NAME/restore
+POST   /sim/faults                {"endpoint": "sdrs", "operation": "failover", "count": 1, "answer": "cut"}
+DELETE /sim/faults[?id=fault-1]   one, or all
+`
 
 func onlyLoopback(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -173,6 +185,10 @@ func (c *Cloud) controlAddFault(w http.ResponseWriter, r *http.Request) {
 	var f faultJSON
 	if err := readJSON(r, &f); err != nil {
 		writeError(w, err)
+		return
+	}
+	if f.Before == 0 && f.After == 0 && f.Late == 0 && f.Answer == Honest && f.Applied == "" && f.Fate == Succeeds {
+		writeError(w, errors.New("simulated clouds: this fault changes nothing: give it an answer, before, after, late, applied or fate"))
 		return
 	}
 	id, err := c.AddFault(Fault{

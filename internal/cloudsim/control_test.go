@@ -57,6 +57,10 @@ func TestControlFaults(t *testing.T) {
 	}
 	l.want(l.sdrsAct(id, failoverSDRS), 429, "APIGW.0308")
 	l.want(l.control("POST", "/sim/faults", `{"answer":"shrug"}`), 400, "shrug")
+	for _, nothing := range []string{"", "{}", `{"operation":"failover","count":1}`} {
+		l.want(l.control("POST", "/sim/faults", nothing), 400, "this fault changes nothing")
+	}
+	l.want(l.control("GET", "/", ""), 200, "POST   /sim/faults")
 	l.want(l.control("POST", "/sim/faults", `{"answer":"empty"}`), 200, "fault-2")
 	l.want(l.control("POST", "/sim/faults", `{"answer":"found"}`), 200, "fault-3")
 	l.want(l.control("DELETE", "/sim/faults?id=fault-2", ""), 200, "ok")
