@@ -105,7 +105,7 @@ func (a *acting) show(p api.Plan, last bool) error {
 	case p.Group == "": // a refusal that came without one
 		return nil
 	case a.output == "table":
-		return console.Plan(os.Stdout, p)
+		return console.Plan(screen(), p)
 	case last:
 		return console.JSON(os.Stdout, p)
 	}

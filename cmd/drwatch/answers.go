@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -27,19 +28,52 @@ func answerCommands(app *kingpin.Application, add func(*kingpin.CmdClause, actio
 			return c.Answer(ctx, verb, *id, api.Reason{Who: who(), Reason: *reason})
 		}))
 	}
-	cmd, a := app.Command("freeze", "Stop all automatic action on every observer until unfreeze."), &asking{}
-	a.flags(cmd)
+	freezeCommands(app, add)
+}
+
+func freezeCommands(app *kingpin.Application, add func(*kingpin.CmdClause, action)) {
+	cmd, freeze := app.Command("freeze", "Stop everything that sends, on every observer, until unfreeze: what rules do and what persons ask for."), &asking{}
+	freeze.flags(cmd)
 	reason := cmd.Flag("reason", "Why; shown to everybody while it lasts.").Required().String()
-	add(cmd, a.send("frozen: nothing will be failed over until `drwatch unfreeze`%s\n", new(string), func(ctx context.Context, c *client.Client) error {
-		return c.Freeze(ctx, api.Reason{Who: who(), Reason: *reason})
-	}))
-	cmd, a = app.Command("unfreeze", "Let drwatch act again."), &asking{}
-	a.flags(cmd)
+	add(cmd, func(ctx context.Context) error {
+		c, err := freeze.client()
+		if err != nil {
+			return err
+		}
+		frozen, err := c.Freeze(ctx, api.Reason{Who: who(), Reason: *reason})
+		if err != nil {
+			return err
+		}
+		if f := frozen.Already; f != nil {
+			fmt.Printf("frozen already, by %s at %s: %s\nThat freeze stays with its reason; nothing was changed.\n", f.Who, f.At.UTC().Format(time.RFC3339), f.Reason)
+			return nil
+		}
+		fmt.Println("frozen: nothing is sent, for no rule and no person, until `drwatch unfreeze`")
+		return nil
+	})
+	cmd, unfreeze := app.Command("unfreeze", "Let drwatch act again."), &asking{}
+	unfreeze.flags(cmd)
 	why := cmd.Flag("reason", "Why; written into the log.").Default("unfreeze").String()
 	reset := cmd.Flag("store-was-reset", "The coordination store was lost or restored, and is right as it is now.").Bool()
-	add(cmd, a.send("not frozen any more%s\n", new(string), func(ctx context.Context, c *client.Client) error {
-		return c.Unfreeze(ctx, api.Reason{Who: who(), Reason: *why, StoreWasReset: *reset})
-	}))
+	add(cmd, func(ctx context.Context) error {
+		c, err := unfreeze.client()
+		if err != nil {
+			return err
+		}
+		done, err := c.Unfreeze(ctx, api.Reason{Who: who(), Reason: *why, StoreWasReset: *reset})
+		if err != nil {
+			return err
+		}
+		if *reset {
+			fmt.Println("the coordination store is taken as it is now")
+		}
+		if f := done.Lifted; f != nil {
+			fmt.Printf("not frozen any more; it was frozen by %s: %s\n", f.Who, f.Reason)
+			return nil
+		}
+		fmt.Println("nobody had frozen it")
+		return nil
+	})
 }
 
 // send makes one mutating call and says that it was done.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/config"
+	"golang.org/x/term"
 
 	"github.com/drwatch/drwatch/internal/client"
 	"github.com/drwatch/drwatch/internal/console"
@@ -68,8 +69,16 @@ func show[T any](a *asking, get func(context.Context, *client.Client) (T, error)
 		if a.output == "json" {
 			return console.JSON(os.Stdout, got)
 		}
-		return table(os.Stdout, got, time.Now())
+		return table(screen(), got, time.Now())
 	}
+}
+
+// screen is the standard output; only on a terminal is cut what does not fit.
+func screen() io.Writer {
+	if term.IsTerminal(int(os.Stdout.Fd())) {
+		return console.Screen{Writer: os.Stdout}
+	}
+	return os.Stdout
 }
 
 // who is the person at this terminal, for the journal.

@@ -18,6 +18,7 @@ import (
 const (
 	lookAgain = time.Second
 	lostAfter = time.Minute
+	sayAgain  = 15 * time.Second // how often it is said that nobody answers
 )
 
 // follow prints what happens to an incident until it ends. Ending the command
@@ -29,22 +30,23 @@ func (a *acting) follow(ctx context.Context, c *client.Client, id string) error 
 	every := time.NewTicker(lookAgain)
 	defer every.Stop()
 	var last api.Incident
-	heard, silent, seen := time.Now(), false, 0
+	heard, said, seen := time.Now(), time.Time{}, 0
 	for {
 		i, err := c.Incident(ctx, id)
 		switch {
 		case ctx.Err() != nil:
 			return a.leave(last, id)
 		case err == nil:
-			last, heard, silent = i, time.Now(), false
+			last, heard, said = i, time.Now(), time.Time{}
 			if seen = a.news(i, seen); i.Phase.Ended() {
-				return a.ended(i)
+				return a.ended(ctx, c, i)
 			}
 		case time.Since(heard) > lostAfter:
 			return fmt.Errorf("%w\nit goes on without this command: look at `drwatch incidents %s%s`", err, id, a.at())
-		case !silent:
-			silent = true
-			fmt.Fprintf(os.Stderr, "drwatch: %v; still trying\n", err)
+		case time.Since(said) > sayAgain:
+			said = time.Now()
+			left := (lostAfter - time.Since(heard)).Round(time.Second)
+			fmt.Fprintf(os.Stderr, "drwatch: %v; still trying, for %s more; it goes on without this command\n", err, left)
 		}
 		select {
 		case <-ctx.Done():
@@ -79,13 +81,18 @@ func (a *acting) leave(last api.Incident, id string) error {
 }
 
 // ended prints how it went, and picks the exit code.
-func (a *acting) ended(i api.Incident) error {
+func (a *acting) ended(ctx context.Context, c *client.Client, i api.Incident) error {
+	now := after(ctx, c, i)
 	if a.output == "json" {
-		if err := console.JSON(os.Stdout, i); err != nil {
+		doc := struct {
+			api.Incident
+			Drill *api.Drill `json:"drill,omitempty"` // the one that was started
+		}{i, console.Started(i.Incident, now)}
+		if err := console.JSON(os.Stdout, doc); err != nil {
 			return err
 		}
 	}
-	ending := console.Ending(i.Incident)
+	ending := console.Ending(i.Incident, now)
 	if i.Phase != replication.Succeeded {
 		return exit{code: 1, msg: "drwatch: " + ending}
 	}
@@ -93,4 +100,26 @@ func (a *acting) ended(i api.Incident) error {
 		fmt.Println(ending)
 	}
 	return nil
+}
+
+// after is a plan that is never carried out, for what it tells of the group and
+// its drills now that an action has succeeded. nil when there is nothing to tell:
+// the action has succeeded all the same.
+func after(ctx context.Context, c *client.Client, i api.Incident) *api.Plan {
+	look := i.Action
+	switch i.Action {
+	case replication.Switchover, replication.Reprotect, replication.Start:
+	case replication.StartDrill:
+		look = replication.ClearDrill
+	default:
+		return nil
+	}
+	if i.Phase != replication.Succeeded {
+		return nil
+	}
+	asked, err := c.Act(ctx, api.Ask{Account: i.Account, Group: i.Group, Action: look, Who: who(), DryRun: true})
+	if err != nil || asked.Plan.Group != i.Group {
+		return nil
+	}
+	return &asked.Plan
 }

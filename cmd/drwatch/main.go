@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // time zones of providers, also where the machine has none
 
@@ -67,7 +68,7 @@ func run(args []string) int {
 
 	name, err := app.Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "drwatch: %v, try --help\n", err)
+		fmt.Fprintf(os.Stderr, "drwatch: %s%v, try --help\n", flagOf(app, args, err), err)
 		return 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -85,4 +86,19 @@ func run(args []string) int {
 	}
 	fmt.Fprintf(os.Stderr, "drwatch: %v\n", err)
 	return codeOf(err)
+}
+
+// flagOf names the flag whose value is wrong: kingpin's error tells the value only.
+func flagOf(app *kingpin.Application, args []string, err error) string {
+	parsed, _ := app.ParseContext(args)
+	if parsed == nil {
+		return ""
+	}
+	for _, e := range parsed.Elements {
+		flag, ok := e.Clause.(*kingpin.FlagClause)
+		if ok && e.Value != nil && *e.Value != "" && strings.Contains(err.Error(), *e.Value) && !strings.Contains(err.Error(), "--"+flag.Model().Name) {
+			return "--" + flag.Model().Name + ": "
+		}
+	}
+	return ""
 }

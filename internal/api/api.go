@@ -37,6 +37,16 @@ type Status struct {
 	Sites    []Site                  `json:"sites"`
 	// EvaluatedAt is the end of the last complete round, zero before the first.
 	EvaluatedAt time.Time `json:"evaluated_at,omitzero"`
+	// OpenIncidents counts the incidents that have not ended, by what they wait for.
+	OpenIncidents []OpenIncidents `json:"open_incidents"`
+	LatchedGroups int             `json:"latched_groups"` // groups that wait for an ack
+}
+
+// OpenIncidents are those that are in one phase, held by one thing.
+type OpenIncidents struct {
+	Phase  replication.Phase `json:"phase"`
+	HeldBy string            `json:"held_by,omitempty"`
+	Count  int               `json:"count"`
 }
 
 // Store is the state of the coordination store.
@@ -82,8 +92,8 @@ type Group struct {
 	Provider      replication.Provider    `json:"provider"`
 	Name          string                  `json:"name"`
 	Region        string                  `json:"region"`
-	SourceSite    string                  `json:"source_site"`
-	TargetSite    string                  `json:"target_site"`
+	SourceSite    string                  `json:"source_site"` // production at the creation; never changes
+	TargetSite    string                  `json:"target_site"` // where production would go now; not the metrics' target_site
 	ActiveSite    string                  `json:"active_site"`
 	State         replication.State       `json:"state"`
 	RawStatus     string                  `json:"raw_status"`
@@ -159,6 +169,17 @@ type Reason struct {
 	StoreWasReset bool `json:"store_was_reset,omitempty"`
 }
 
+// Frozen is the answer to POST freeze.
+type Frozen struct {
+	// Already is the freeze that was in force before, and stays; null: there was none.
+	Already *replication.Freeze `json:"already"`
+}
+
+// Unfrozen is the answer to POST unfreeze.
+type Unfrozen struct {
+	Lifted *replication.Freeze `json:"lifted"` // null: nothing was frozen
+}
+
 // Observer is one observer of the cluster.
 type Observer struct {
 	replication.Observer
@@ -204,6 +225,18 @@ type Plan struct {
 	Steps      []PlanStep              `json:"steps"`
 	Notes      []string                `json:"notes"`
 	Drill      string                  `json:"drill,omitempty"` // the drill that would be cleared
+	// Drills are those that the group has; only of an action on drills.
+	Drills []Drill `json:"drills,omitempty"`
+}
+
+// Drill is one drill of a group.
+type Drill struct {
+	ID     string                 `json:"id"`
+	Name   string                 `json:"name,omitempty"` // "" where drills have none
+	Status string                 `json:"status"`         // the provider's own word
+	State  replication.DrillState `json:"state"`
+	// Incident is what started it, where its name tells.
+	Incident string `json:"incident,omitempty"`
 }
 
 // PlanStep is one call of a plan. Ready is judged again before the call; of the

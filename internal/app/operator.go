@@ -61,7 +61,10 @@ func (o operator) Ack(ctx context.Context, id, who, reason string) error {
 		if err != nil {
 			return fmt.Errorf("%q is neither an incident nor one group: %w", id, err)
 		}
-		return o.done(o.app.store.Ack(ctx, g.Key, "", who, reason))
+		if err := o.done(o.app.store.Ack(ctx, g.Key, "", who, reason)); err != nil {
+			return fmt.Errorf("%s: %w", g.Name, err)
+		}
+		return nil
 	}
 	if err := o.app.quietSince(rec.Incident); err != nil {
 		return err
@@ -94,20 +97,31 @@ func (a *App) quiet() time.Duration {
 	return life + settle
 }
 
-// Freeze stops all automatic action on every observer.
-func (o operator) Freeze(ctx context.Context, who, reason string) error {
-	return o.done(o.app.store.Freeze(ctx, who, reason))
+// Freeze stops all that sends, on every observer, and returns the freeze that was
+// in force already: that one stays.
+func (o operator) Freeze(ctx context.Context, who, reason string) (*replication.Freeze, error) {
+	already := o.frozen(ctx)
+	return already, o.done(o.app.store.Freeze(ctx, who, reason))
 }
 
-// Unfreeze lets drwatch act again. With storeWasReset it first takes the store
-// as it is now for the right one.
-func (o operator) Unfreeze(ctx context.Context, who, reason string, storeWasReset bool) error {
+// Unfreeze lets drwatch act again, and returns the freeze that it lifted. With
+// storeWasReset it first takes the store as it is now for the right one.
+func (o operator) Unfreeze(ctx context.Context, who, reason string, storeWasReset bool) (*replication.Freeze, error) {
 	if storeWasReset {
 		if err := o.app.store.AcceptReset(ctx); err != nil {
-			return o.done(err)
+			return nil, o.done(err)
 		}
 	}
-	return o.done(o.app.store.Unfreeze(ctx, who, reason))
+	lifted := o.frozen(ctx)
+	return lifted, o.done(o.app.store.Unfreeze(ctx, who, reason))
+}
+
+// frozen is the freeze as the store has it now, or as the last round saw it.
+func (o operator) frozen(ctx context.Context) *replication.Freeze {
+	if cluster, err := o.app.store.Read(ctx); err == nil {
+		return cluster.Freeze
+	}
+	return o.app.controller.State().Cluster.Freeze
 }
 
 // Reload loads the configuration again.

@@ -74,9 +74,15 @@ func (o operator) plan(p failover.Proposal, g collector.Group) api.Plan {
 	for _, s := range p.Steps {
 		out.Steps = append(out.Steps, api.PlanStep{Action: s.Action, Call: s.Call, Ready: s.Ready, Waits: s.Waits})
 	}
+	for _, d := range p.Group.DrillList {
+		out.Drills = append(out.Drills, api.Drill{ID: d.ID, Name: d.Name, Status: d.Status, State: d.State, Incident: provider.StartedBy(d.Name)})
+	}
 	rec := o.app.controller.State().Cluster.Groups[g.Key]
 	if rec.Baseline != "" && p.Group.Baseline != rec.Baseline {
 		out.Notes = append(out.Notes, fmt.Sprintf("Clusters and roles are %q; recorded while all was well: %q. Somebody has switched over.", p.Group.Baseline, rec.Baseline))
+	}
+	if g.Key.Provider == replication.AliyunEBS && p.Plan.Action.Moves() && p.Plan.To != p.Group.Source {
+		out.Notes = append(out.Notes, "Rules fail an EBS group over only from "+p.Group.Source.String()+", where production was when it was created. From "+p.Plan.To.String()+" only a person can, until production is switched back.")
 	}
 	if p.Plan.Action == replication.Failover && !g.Key.Provider.Fences() {
 		out.Notes = append(out.Notes, "This provider does not stop production at the old side: keep it from writing, or there are two.")

@@ -12,6 +12,7 @@ import (
 	"github.com/drwatch/drwatch/internal/collector"
 	"github.com/drwatch/drwatch/internal/failover"
 	"github.com/drwatch/drwatch/internal/replication"
+	"github.com/drwatch/drwatch/internal/strictyaml"
 	"github.com/drwatch/drwatch/internal/web"
 )
 
@@ -38,7 +39,32 @@ func (a *App) Status() api.Status {
 	for _, site := range snap.Sites {
 		s.Sites = append(s.Sites, siteOf(site, snap, a.o.Now()))
 	}
+	s.OpenIncidents, s.LatchedGroups = unsettled(state.Cluster)
 	return s
+}
+
+// unsettled counts what is under way and what waits for a person's ack.
+func unsettled(c replication.Cluster) (open []api.OpenIncidents, latched int) {
+	counts := map[api.OpenIncidents]int{}
+	for _, rec := range c.Incidents {
+		if !rec.Phase.Ended() {
+			counts[api.OpenIncidents{Phase: rec.Phase, HeldBy: rec.HeldBy}]++
+		}
+	}
+	open = []api.OpenIncidents{}
+	for what, n := range counts {
+		what.Count = n
+		open = append(open, what)
+	}
+	slices.SortFunc(open, func(x, y api.OpenIncidents) int {
+		return strings.Compare(string(x.Phase)+x.HeldBy, string(y.Phase)+y.HeldBy)
+	})
+	for _, rec := range c.Groups {
+		if rec.Latch != nil {
+			latched++
+		}
+	}
+	return open, latched
 }
 
 // accountOf is an account with what is wrong with it: the whole poll, one of its
@@ -199,8 +225,8 @@ func (a *App) Explain(account, group string) (api.Explain, error) {
 			}
 		}
 	}
-	if out.Group.Latched != "" {
-		out.Notes = append(out.Notes, "the group is latched, no rule acts on it until `drwatch ack`: "+out.Group.Latched)
+	if latch := state.Cluster.Groups[g.Key].Latch; latch != nil {
+		out.Notes = append(out.Notes, fmt.Sprintf("the group is latched, no rule acts on it until `drwatch ack %s --reason …`: %s", cmp.Or(latch.Incident, g.Name), latch.Why))
 	}
 	if out.Group.OpenIncident != "" {
 		out.Notes = append(out.Notes, "incident "+out.Group.OpenIncident+" is open on the group")
@@ -221,6 +247,11 @@ func explanation(state failover.State, r failover.RuleView, t failover.Target) a
 			e.Votes = append(e.Votes, v)
 		}
 	}
+	// The vote of an observer that has started anew stands beside its old one for a
+	// while: the newest is the last.
+	slices.SortFunc(e.Votes, func(x, y replication.Vote) int {
+		return cmp.Or(strings.Compare(x.Observer, y.Observer), cmp.Compare(x.Rev, y.Rev))
+	})
 	if rec, ok := state.Cluster.Incidents[state.Cluster.Groups[t.Group.Key].OpenIncident]; ok && rec.Rule == r.Rule.Name {
 		e.Incident, e.HeldBy = rec.ID, rec.HeldBy
 	}
@@ -240,13 +271,37 @@ func named(snap *collector.Snapshot, account, name string) (collector.Group, err
 	case 1:
 		return found[0], nil
 	case 0:
-		return collector.Group{}, fmt.Errorf("group %q: %w", name, web.ErrNotFound)
+		return collector.Group{}, noGroup(snap, account, name)
 	}
 	where := make([]string, len(found))
 	for i, g := range found {
 		where[i] = g.Account + "/" + g.Key.ID
 	}
 	return collector.Group{}, fmt.Errorf("%w: %d groups are called %q, name the account and the id: %s", web.ErrRefused, len(found), name, strings.Join(where, ", "))
+}
+
+// noGroup says what of an account and a group's name is wrong, and what is near.
+func noGroup(snap *collector.Snapshot, account, name string) error {
+	var accounts, names, elsewhere []string
+	for _, a := range snap.Accounts {
+		accounts = append(accounts, a.Name)
+	}
+	if account != "" && !slices.Contains(accounts, account) {
+		return fmt.Errorf("account %q: %w%s; accounts: %s", account, web.ErrNotFound, strictyaml.Suggest(account, accounts), strings.Join(accounts, ", "))
+	}
+	for _, g := range snap.Groups {
+		switch {
+		case account == "" || g.Account == account:
+			names = append(names, g.Name)
+		case g.Name == name || g.Key.ID == name:
+			elsewhere = append(elsewhere, g.Account)
+		}
+	}
+	slices.Sort(names)
+	if len(elsewhere) > 0 {
+		return fmt.Errorf("group %q in account %q: %w, but in account %s", name, account, web.ErrNotFound, strings.Join(elsewhere, ", "))
+	}
+	return fmt.Errorf("group %q: %w%s", name, web.ErrNotFound, strictyaml.Suggest(strings.TrimSpace(name), names))
 }
 
 func utc(t time.Time) time.Time {

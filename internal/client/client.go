@@ -99,14 +99,14 @@ func (c *Client) Answer(ctx context.Context, verb, id string, why api.Reason) er
 	return c.post(ctx, "incidents/"+url.PathEscape(id)+"/"+verb, why)
 }
 
-// Freeze sets the kill switch.
-func (c *Client) Freeze(ctx context.Context, why api.Reason) error {
-	return c.post(ctx, "freeze", why)
+// Freeze sets the kill switch, and tells whether it was set already.
+func (c *Client) Freeze(ctx context.Context, why api.Reason) (out api.Frozen, err error) {
+	return out, c.postFor(ctx, "freeze", why, &out)
 }
 
-// Unfreeze releases the kill switch.
-func (c *Client) Unfreeze(ctx context.Context, why api.Reason) error {
-	return c.post(ctx, "unfreeze", why)
+// Unfreeze releases the kill switch, and tells what it released.
+func (c *Client) Unfreeze(ctx context.Context, why api.Reason) (out api.Unfrozen, err error) {
+	return out, c.postFor(ctx, "unfreeze", why, &out)
 }
 
 // Act asks for an action on a group, or with DryRun for its plan alone. A refusal
@@ -125,11 +125,15 @@ func (c *Client) get(ctx context.Context, path string, out any) error {
 }
 
 func (c *Client) post(ctx context.Context, path string, why api.Reason) error {
+	return c.postFor(ctx, path, why, nil)
+}
+
+func (c *Client) postFor(ctx context.Context, path string, why api.Reason, out any) error {
 	body, err := json.Marshal(why)
 	if err != nil {
 		return fmt.Errorf("encoding the reason: %w", err)
 	}
-	return c.do(ctx, http.MethodPost, path, body, nil)
+	return c.do(ctx, http.MethodPost, path, body, out)
 }
 
 func (c *Client) do(ctx context.Context, method, path string, body []byte, out any) error {

@@ -126,9 +126,10 @@ func TestWhatIsAsked(t *testing.T) {
 		{func() error { _, err := c.Incidents(t.Context(), 7); return err }, "GET /api/v1/incidents?limit=7 "},
 		{func() error { _, err := c.CheckJournal(t.Context()); return err }, "GET /api/v1/journal/check "},
 		{func() error { return c.Answer(t.Context(), "abort", "i1", why) }, `POST /api/v1/incidents/i1/abort {"reason":"drill","who":"sre"}`},
-		{func() error { return c.Freeze(t.Context(), why) }, `POST /api/v1/freeze {"reason":"drill","who":"sre"}`},
+		{func() error { _, err := c.Freeze(t.Context(), why); return err }, `POST /api/v1/freeze {"reason":"drill","who":"sre"}`},
 		{func() error {
-			return c.Unfreeze(t.Context(), api.Reason{Reason: "ok", StoreWasReset: true})
+			_, err := c.Unfreeze(t.Context(), api.Reason{Reason: "ok", StoreWasReset: true})
+			return err
 		}, `POST /api/v1/unfreeze {"reason":"ok","store_was_reset":true}`},
 		{func() error {
 			_, err := c.Act(t.Context(), api.Ask{Group: "db 1", Action: replication.ClearDrill, Reason: "ok", Drill: "d1", DryRun: true})

@@ -24,6 +24,9 @@ func Plan(w io.Writer, p api.Plan) error {
 	if err != nil {
 		return err
 	}
+	if err := drills(w, p); err != nil {
+		return err
+	}
 	if len(p.Conditions) > 0 {
 		fmt.Fprintln(w, "\nconditions")
 		if err := conditions(w, p.Conditions); err != nil {
@@ -45,6 +48,30 @@ func Plan(w io.Writer, p api.Plan) error {
 		fmt.Fprintln(w, "  ! "+strings.Join(wrap(n, 96), "\n    "))
 	}
 	return nil
+}
+
+// drills are those that the group has; the one that is to be cleared is marked.
+func drills(w io.Writer, p api.Plan) error {
+	if len(p.Drills) == 0 {
+		return nil
+	}
+	head := "drills"
+	if p.Action == replication.ClearDrill && p.Drill == "" {
+		head = "drills, of which --drill ID names the one to clear"
+	}
+	fmt.Fprintln(w, "\n"+head)
+	return table(w, "  ID\tNAME\tSTATUS\tSTARTED BY", func(row func(...any)) {
+		for _, d := range p.Drills {
+			by, status := "", d.Status
+			if d.Incident != "" {
+				by = "incident " + d.Incident
+			}
+			if d.ID == p.Drill {
+				status += ", to be cleared"
+			}
+			row("  "+d.ID, orDash(d.Name), status, orDash(by))
+		}
+	})
 }
 
 // wrap breaks a sentence into lines of at most width characters, between words.
@@ -143,25 +170,4 @@ func asked(w io.Writer, i replication.Incident) {
 
 func progress(i replication.Incident) string {
 	return fmt.Sprintf("%d of %d done", i.Step, len(i.Plan.Steps))
-}
-
-// Ending says how an ended incident that a person asked for went, and what is to
-// be done about it.
-func Ending(i replication.Incident) string {
-	what := fmt.Sprintf("%s: %s of %s", i.Phase, Deed(i.Action), cmp.Or(i.Name, i.Group))
-	why := strings.TrimRight(cmp.Or(i.Error, i.HeldBy, "no reason is told"), ".")
-	switch {
-	case i.Phase == replication.Succeeded && i.Action.Moves():
-		return fmt.Sprintf("%s, production is at %s", what, orDash(i.Plan.To.String()))
-	case i.Phase == replication.Succeeded:
-		return what
-	}
-	out := fmt.Sprintf("%s: %s. Steps: %s.", what, why, progress(i))
-	if i.Phase == replication.Ambiguous {
-		out += " It is not known whether the provider acted: look at the group there. Nothing more is sent."
-	}
-	if len(i.Calls) > 0 && (i.Action.Moves() || i.Action == replication.Reprotect) {
-		out += fmt.Sprintf(" A group that was left half way is latched until `drwatch ack %s --reason …`.", i.ID)
-	}
-	return out
 }

@@ -43,6 +43,18 @@ func table(w io.Writer, head string, rows func(row func(cells ...any))) error {
 	return nil
 }
 
+// Screen is a terminal: what does not fit its columns is cut there. Anywhere else,
+// as in a pipe or a file, nothing is.
+type Screen struct{ io.Writer }
+
+// fitting shortens a text to n characters where that is needed.
+func fitting(w io.Writer) func(s string, n int) string {
+	if _, ok := w.(Screen); ok {
+		return cut
+	}
+	return func(s string, _ int) string { return s }
+}
+
 // Status writes what a daemon says of itself.
 func Status(w io.Writer, s api.Status, now time.Time) error {
 	fmt.Fprintf(w, "drwatch %s, observer %s at %s, ceiling %s\n", orDash(s.Version), s.Observer, orDash(s.Site), s.Mode)
@@ -66,6 +78,7 @@ func Status(w io.Writer, s api.Status, now time.Time) error {
 	if s.Store.Error != "" {
 		fmt.Fprintf(w, "STORE: %s\n", s.Store.Error)
 	}
+	unsettled(w, s)
 	fmt.Fprintln(w)
 	err := table(w, "SITE\tREACHABLE\tSINCE\tPROBES", func(row func(...any)) {
 		for _, site := range s.Sites {
@@ -78,36 +91,61 @@ func Status(w io.Writer, s api.Status, now time.Time) error {
 	fmt.Fprintln(w)
 	return table(w, "ACCOUNT\tPROVIDER\tUP\tGROUPS\tLAST POLL\tERROR", func(row func(...any)) {
 		for _, a := range s.Accounts {
-			row(a.Name, a.Provider, yes(a.Up)+by(a.ToldBy), a.Groups, age(now, a.LastSuccess), cut(a.Error, 40))
+			row(a.Name, a.Provider, yes(a.Up)+by(a.ToldBy), a.Groups, age(now, a.LastSuccess), a.Error)
 		}
 	})
 }
 
+// unsettled is what somebody may have to do something about.
+func unsettled(w io.Writer, s api.Status) {
+	for _, site := range s.Sites {
+		if site.Reachable != nil && !*site.Reachable {
+			fmt.Fprintf(w, "NOT REACHABLE: %s\n", site.Name)
+		}
+	}
+	var open []string
+	for _, o := range s.OpenIncidents {
+		what := fmt.Sprintf("%d %s", o.Count, o.Phase)
+		if o.HeldBy != "" {
+			what += " by " + o.HeldBy
+		}
+		open = append(open, what)
+	}
+	if len(open) > 0 {
+		fmt.Fprintf(w, "INCIDENTS: %s (see `drwatch incidents`)\n", strings.Join(open, ", "))
+	}
+	if s.LatchedGroups > 0 {
+		fmt.Fprintf(w, "LATCHED: %s, no rule acts on what is latched (see `drwatch groups`)\n", count(s.LatchedGroups, "group"))
+	}
+}
+
 // Groups writes one line a group.
 func Groups(w io.Writer, groups []api.Group, now time.Time) error {
+	fit := fitting(w)
 	return table(w, "GROUP\tACCOUNT\tSTATE\tACTIVE\tTARGET\tLAG\tREADY\tREAD", func(row func(...any)) {
 		for _, g := range groups {
 			ready := yes(g.FailoverReady)
 			if g.Latched != "" {
 				ready += ", latched"
 			}
-			row(cut(g.Name, 24), cut(g.Account, 14), g.State, orDash(g.ActiveSite), orDash(g.TargetSite), lag(g.LagSeconds), ready, age(now, g.ReadAt))
+			row(fit(g.Name, 24), fit(g.Account, 14), g.State, orDash(g.ActiveSite), orDash(g.TargetSite), lag(g.LagSeconds), ready, age(now, g.ReadAt))
 		}
 	})
 }
 
 // Rules writes one line a rule and group.
 func Rules(w io.Writer, rules []api.Rule, now time.Time) error {
+	fit := fitting(w)
 	return table(w, "RULE\tMODE\tGROUP\tTRIGGER\tSINCE\tHELD BACK BY", func(row func(...any)) {
 		for _, r := range rules {
 			if r.Error != "" {
-				row(cut(r.Name, 20), r.Mode, "-", "unknown", "-", cut(r.Error, 40))
+				row(fit(r.Name, 20), r.Mode, "-", "unknown", "-", r.Error)
 			}
 			for _, t := range r.Targets {
-				row(cut(r.Name, 20), t.Mode, cut(t.Name, 20), t.State, age(now, t.Since), cut(names(t.Blocking), 40))
+				row(fit(r.Name, 20), t.Mode, fit(t.Name, 20), t.State, age(now, t.Since), fit(names(t.Blocking), 40))
 			}
 			if len(r.Targets) == 0 {
-				row(cut(r.Name, 20), r.Mode, "no group matches", "-", "-", "-")
+				row(fit(r.Name, 20), r.Mode, "no group matches", "-", "-", "-")
 			}
 		}
 	})
@@ -119,11 +157,20 @@ func Incidents(w io.Writer, incidents []replication.Incident) error {
 		_, err := fmt.Fprintln(w, "no incidents")
 		return err
 	}
+	fit := fitting(w)
 	return table(w, "INCIDENT\tRULE\tGROUP\tPHASE\tMODE\tRPO\tRTO\tWHY", func(row func(...any)) {
 		for _, i := range incidents {
-			row(i.ID, cut(i.Rule, 16), cut(i.Name, 14), i.Phase, i.Mode, secs(i.RPOSeconds), secs(i.RTOSeconds), cut(whyOf(i), 22))
+			row(i.ID, fit(i.Rule, 16), fit(i.Name, 14), i.Phase, modeOf(i), secs(i.RPOSeconds), secs(i.RTOSeconds), whyOf(i))
 		}
 	})
+}
+
+// modeOf is the mode of a rule's incident. A person's has none.
+func modeOf(i replication.Incident) string {
+	if i.Person != nil {
+		return "-"
+	}
+	return string(i.Mode)
 }
 
 // whyOf is what keeps an incident or has ended it; else, of a person's, what was
@@ -144,14 +191,16 @@ func Incident(w io.Writer, i api.Incident) error {
 		fmt.Fprintf(w, "rule %s (%s), mode %s, %s of %s (%s), %s to %s\n", i.Rule, cut(i.RuleHash, 12), i.Mode, i.Action, i.Name, i.Key(), orDash(i.Plan.LostSite), orDash(i.Plan.TargetSite))
 		fmt.Fprintf(w, "trigger %s, value %g, true since %s\n", i.Trigger.Expr, i.Trigger.Value, stamp(i.Trigger.Since))
 	}
-	fmt.Fprintf(w, "RPO %s, RTO %s\n\nconditions at the decision\n", secs(i.RPOSeconds), secs(i.RTOSeconds))
-	if err := conditions(w, i.Guards); err != nil {
+	fmt.Fprintf(w, "RPO %s, RTO %s\n", secs(i.RPOSeconds), secs(i.RTOSeconds))
+	question(w, i.Incident)
+	fmt.Fprintf(w, "\nconditions %s\n", judged(i.Incident))
+	if err := explained(w, i.Guards); err != nil {
 		return err
 	}
 	fmt.Fprintln(w, "\ncalls")
 	err := table(w, "  OPERATION\tATTEMPT\tOUTCOME\tHTTP\tREQUEST ID\tJOB ID\tSTARTED", func(row func(...any)) {
 		for _, c := range i.Calls {
-			row("  "+c.Operation, c.Attempt, orDash(string(c.Outcome)), c.Status, orDash(cut(c.RequestID, 20)), orDash(cut(c.JobID, 12)), stamp(c.StartedAt))
+			row("  "+c.Operation, c.Attempt, orDash(string(c.Outcome)), c.Status, orDash(c.RequestID), orDash(c.JobID), stamp(c.StartedAt))
 		}
 	})
 	if err != nil {
@@ -162,6 +211,33 @@ func Incident(w io.Writer, i api.Incident) error {
 		Entry(w, e)
 	}
 	return nil
+}
+
+// question is what an incident asks of a person, and until when. The time runs
+// while somebody leads.
+func question(w io.Writer, i replication.Incident) {
+	if i.HeldBy != "approval" {
+		return
+	}
+	until := ""
+	if limit := time.Duration(i.Plan.ApprovalTimeout); limit > 0 && i.ApprovalClock > 0 {
+		asked := i.OpenedAt.Add(time.Duration(i.ApprovalClock - i.OpenedClock))
+		until = fmt.Sprintf(" by %s, later where nobody led meanwhile; then it ends as aborted", asked.Add(limit).UTC().Format(time.RFC3339))
+	}
+	fmt.Fprintf(w, "waits for an answer%s:\n  drwatch approve %[2]s --reason …\n  drwatch abort %[2]s --reason …\n", until, i.ID)
+}
+
+// judged is when the conditions of an incident were. Those of a person's action
+// are asked before each call.
+func judged(i replication.Incident) string {
+	switch call := i.LastCall(); {
+	case i.Person == nil:
+		return "at the decision"
+	case call == nil:
+		return "when it was asked for"
+	default:
+		return "before the last call (" + call.Operation + ")"
+	}
 }
 
 // Entry writes one line of a journal.
@@ -181,37 +257,64 @@ func Explain(w io.Writer, e api.Explain, now time.Time) error {
 		if r.Act {
 			answer = "would act"
 		}
-		fmt.Fprintf(w, "\nrule %s, mode %s: %s; trigger %s since %s\n", r.Rule, r.Mode, answer, r.State, age(now, r.Since))
+		since := ""
+		if !r.Since.IsZero() {
+			since = " since " + age(now, r.Since)
+		}
+		fmt.Fprintf(w, "\nrule %s, mode %s: %s; trigger %s%s\n", r.Rule, r.Mode, answer, r.State, since)
 		if r.Incident != "" {
 			fmt.Fprintf(w, "incident %s, held by %s\n", r.Incident, orDash(r.HeldBy))
 		}
-		for _, v := range r.Votes {
-			fmt.Fprintf(w, "  vote of %s at %s: %s since %s (%s)\n", v.Observer, orDash(v.Site), v.Verdict, stamp(v.Since), v.Evidence)
-		}
-		if err := conditions(w, r.Conditions); err != nil {
+		votes(w, r.Votes)
+		if err := explained(w, r.Conditions); err != nil {
 			return err
 		}
 	}
-	return nil
+	if len(e.Rules) > 0 || len(g.Conditions) == 0 {
+		return nil // a rule's conditions have the group's among them
+	}
+	fmt.Fprintf(w, "\nready for a failover: %s\n", yes(g.FailoverReady))
+	return explained(w, g.Conditions)
+}
+
+// votes come with the newest of each observer last.
+func votes(w io.Writer, vs []replication.Vote) {
+	for n, v := range vs {
+		whose := "vote"
+		if n+1 < len(vs) && vs[n+1].Observer == v.Observer {
+			whose = "earlier vote"
+		}
+		fmt.Fprintf(w, "  %s of %s at %s: %s since %s (%s)\n", whose, v.Observer, orDash(v.Site), v.Verdict, stamp(v.Since), v.Evidence)
+	}
 }
 
 // cell is how wide a value may be in a table of conditions.
 const cell = 44
 
-// conditions writes a table, and below it in full what keeps a rule from acting
-// and did not fit.
+// conditions writes a table. What blocks wants what it wants in full: it is the
+// last column.
 func conditions(w io.Writer, cs []replication.Condition) error {
-	err := table(w, "  \tCONDITION\tVALUE\tWANTS", func(row func(...any)) {
+	fit := fitting(w)
+	return table(w, "  \tCONDITION\tVALUE\tWANTS", func(row func(...any)) {
 		for _, c := range cs {
-			row("  "+map[bool]string{true: "ok", false: "NO"}[c.OK], c.Name, cut(c.Value, cell), cut(c.Threshold, cell))
+			verdict, wants := "  NO", c.Threshold
+			if c.OK {
+				verdict, wants = "  ok", fit(wants, cell)
+			}
+			row(verdict, c.Name, fit(c.Value, cell), wants)
 		}
 	})
-	if err != nil {
+}
+
+// explained writes conditions, and below them in full what blocks and did not fit.
+func explained(w io.Writer, cs []replication.Condition) error {
+	if err := conditions(w, cs); err != nil {
 		return err
 	}
+	fit := fitting(w)
 	for _, c := range cs {
-		if !c.OK && (len([]rune(c.Value)) > cell || len([]rune(c.Threshold)) > cell) {
-			fmt.Fprintf(w, "  NO  %s: %s\n      wants %s\n", c.Name, c.Value, c.Threshold)
+		if !c.OK && fit(c.Value, cell) != c.Value {
+			fmt.Fprintf(w, "  NO  %s: %s\n", c.Name, plain(c.Value))
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ func (h handler) page(w http.ResponseWriter, _ *http.Request) {
 		"seconds": secondsText,
 		"reach":   reachText,
 		"tone":    tone,
+		"way":     way,
 	}).Parse(pageSource)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -53,6 +54,19 @@ func (h handler) page(w http.ResponseWriter, _ *http.Request) {
 
 // shown is how many incidents the page has.
 const shown = 50
+
+// way is where an incident moves production: between sites when a rule does,
+// between the provider's places when a person asks for it.
+func way(i replication.Incident) string {
+	switch {
+	case i.Person == nil:
+		return i.Plan.LostSite + " → " + i.Plan.TargetSite
+	case i.Action.Moves():
+		return i.Plan.From.String() + " → " + i.Plan.To.String()
+	default:
+		return "stays at " + i.Plan.To.String()
+	}
+}
 
 func ago(now, t time.Time) string {
 	if t.IsZero() {

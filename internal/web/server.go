@@ -36,10 +36,12 @@ type Operator interface {
 	Approve(ctx context.Context, id, who, reason string) error
 	Abort(ctx context.Context, id, who, reason string) error
 	Ack(ctx context.Context, id, who, reason string) error
-	Freeze(ctx context.Context, who, reason string) error
+	// Freeze returns the freeze that was in force already, and stays.
+	Freeze(ctx context.Context, who, reason string) (*replication.Freeze, error)
 	// Unfreeze lets drwatch act again; with storeWasReset also after the
-	// coordination store was found to be another one than before.
-	Unfreeze(ctx context.Context, who, reason string, storeWasReset bool) error
+	// coordination store was found to be another one than before. It returns the
+	// freeze that it lifted, nil when there was none.
+	Unfreeze(ctx context.Context, who, reason string, storeWasReset bool) (*replication.Freeze, error)
 	Reload(ctx context.Context) error
 }
 
@@ -116,24 +118,34 @@ func (h handler) read(mux *http.ServeMux) {
 }
 
 func (h handler) mutate(mux *http.ServeMux) {
-	post := func(path string, f func(ctx context.Context, id string, why api.Reason) error) {
+	answering := func(path string, f func(ctx context.Context, why api.Reason, id string) (any, error)) {
 		mux.HandleFunc("POST /api/v1/"+path, h.localOnly(func(w http.ResponseWriter, r *http.Request) {
 			why, err := readReason(w, r)
+			var data any
 			if err == nil {
 				why.Who += "@" + host(r.RemoteAddr)
-				err = f(r.Context(), r.PathValue("id"), why)
+				data, err = f(r.Context(), why, r.PathValue("id"))
 				h.o.Logger.Info("operator", "path", r.URL.Path, "who", why.Who, "reason", why.Reason, "err", err)
 			}
-			h.answer(w, map[string]any{}, err)
+			h.answer(w, data, err)
 		}))
+	}
+	post := func(path string, f func(ctx context.Context, id string, why api.Reason) error) {
+		answering(path, func(ctx context.Context, why api.Reason, id string) (any, error) {
+			return map[string]any{}, f(ctx, id, why)
+		})
 	}
 	op := h.o.Operator
 	post("incidents/{id}/approve", func(ctx context.Context, id string, y api.Reason) error { return op.Approve(ctx, id, y.Who, y.Reason) })
 	post("incidents/{id}/abort", func(ctx context.Context, id string, y api.Reason) error { return op.Abort(ctx, id, y.Who, y.Reason) })
 	post("incidents/{id}/ack", func(ctx context.Context, id string, y api.Reason) error { return op.Ack(ctx, id, y.Who, y.Reason) })
-	post("freeze", func(ctx context.Context, _ string, y api.Reason) error { return op.Freeze(ctx, y.Who, y.Reason) })
-	post("unfreeze", func(ctx context.Context, _ string, y api.Reason) error {
-		return op.Unfreeze(ctx, y.Who, y.Reason, y.StoreWasReset)
+	answering("freeze", func(ctx context.Context, y api.Reason, _ string) (any, error) {
+		already, err := op.Freeze(ctx, y.Who, y.Reason)
+		return api.Frozen{Already: already}, err
+	})
+	answering("unfreeze", func(ctx context.Context, y api.Reason, _ string) (any, error) {
+		lifted, err := op.Unfreeze(ctx, y.Who, y.Reason, y.StoreWasReset)
+		return api.Unfrozen{Lifted: lifted}, err
 	})
 	if m := h.o.Members; m != nil {
 		post("members/{id}/replace", func(ctx context.Context, id string, y api.Reason) error {

@@ -54,7 +54,14 @@ func (f *fake) Observers() []api.Observer { return []api.Observer{} }
 
 func (f *fake) Incidents(limit int) []replication.Incident {
 	f.limit = limit
-	return []replication.Incident{{ID: "i1", Rule: "az-a-loss", Group: "g1", Phase: replication.Succeeded}}
+	return []replication.Incident{
+		{ID: "i1", Rule: "az-a-loss", Group: "g1", Phase: replication.Succeeded},
+		{
+			ID: "i2", Rule: replication.PersonRule, Group: "g1", Action: replication.Switchover, Phase: replication.Succeeded,
+			Person: &replication.Person{Who: "ann@127.0.0.1", Reason: "maintenance"},
+			Plan:   replication.Plan{From: replication.Location{Region: "r", Zone: "a"}, To: replication.Location{Region: "r", Zone: "b"}},
+		},
+	}
 }
 
 func (f *fake) CheckJournal(context.Context) (api.JournalCheck, error) {
@@ -87,15 +94,15 @@ func (f *fake) Abort(_ context.Context, id, _, reason string) error {
 
 func (f *fake) Ack(_ context.Context, id, _, reason string) error { return f.note("ack", id, reason) }
 
-func (f *fake) Freeze(_ context.Context, _, reason string) error {
-	return f.note("freeze", "", reason)
+func (f *fake) Freeze(_ context.Context, _, reason string) (*replication.Freeze, error) {
+	return &replication.Freeze{Who: "ann", Reason: "the first"}, f.note("freeze", "", reason)
 }
 
-func (f *fake) Unfreeze(_ context.Context, _, reason string, reset bool) error {
+func (f *fake) Unfreeze(_ context.Context, _, reason string, reset bool) (*replication.Freeze, error) {
 	if reset {
 		reason += " reset"
 	}
-	return f.note("unfreeze", "", reason)
+	return nil, f.note("unfreeze", "", reason)
 }
 func (f *fake) Reload(context.Context) error { return f.note("reload", "", "") }
 
@@ -204,6 +211,18 @@ func TestReads(t *testing.T) {
 	}
 }
 
+// TestFreezeTellsWhatWas: a second freeze changes nothing, and whoever asks for it
+// learns whose the first is.
+func TestFreezeTellsWhatWas(t *testing.T) {
+	for path, want := range map[string]string{"/api/v1/freeze": `{"already":{"who":"ann","reason":"the first"`, "/api/v1/unfreeze": `{"lifted":null}`} {
+		w := httptest.NewRecorder()
+		handler(&fake{}).ServeHTTP(w, request("POST", path, `{"reason":"drill"}`, nil))
+		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: HTTP %d, want %s in:\n%s", path, w.Code, want, w.Body)
+		}
+	}
+}
+
 // TestPage: the page names what matters, has no script and escapes what the
 // clouds say.
 func TestPage(t *testing.T) {
@@ -219,7 +238,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"obs-w at witness", "db-1", "az-a-loss", "quorum: 1 of 3 sites say go", "succeeded", "connection refused"} {
+	for _, want := range []string{"obs-w at witness", "db-1", "az-a-loss", "quorum: 1 of 3 sites say go", "succeeded", "connection refused", "switchover", "r/a → r/b", "ann@127.0.0.1: maintenance"} {
 		if !bytes.Contains(body, []byte(want)) {
 			t.Errorf("the page does not say %q", want)
 		}

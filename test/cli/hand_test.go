@@ -29,18 +29,24 @@ func TestByHand(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"switchover", "db-orders"}, 0, "\nsucceeded: switchover of db-orders, production is at cn-north-4/cn-north-4b\n"},
+		{[]string{"switchover", "db-orders"}, 0, "\nsucceeded: switchover of db-orders, production is at cn-north-4/cn-north-4b; it is replicating (protected)\n"},
 		{[]string{"reprotect", "db-orders"}, 1, "not possible now, nothing was done:\n  status_allows_reprotect: protected"},
 		{[]string{"reprotect", "warehouse-sales"}, 1, "drwatch never makes that call"},
-		{[]string{"drill", "start", "disks-queue"}, 0, "The disks are billed until"},
-		{[]string{"drill", "clear", "disks-queue"}, 0, "\nsucceeded: clearing of a drill of disks-queue\n"},
-		{[]string{"drill", "clear", "disks-queue"}, 1, "not possible now"},
-		{[]string{"failover", "no-such-group"}, 1, "not found"},
-		{[]string{"freeze"}, 0, ""},
+		{[]string{"drill", "start", "disks-queue"}, 0, " is ready\n"},
+		{[]string{"drill", "clear", "disks-queue"}, 0, " is gone\n"},
+		{[]string{"drill", "clear", "disks-queue"}, 1, "the group has no drill"},
+		{[]string{"failover", "no-such-group"}, 1, `group "no-such-group": not found` + "\n"},
+		{[]string{"failover", "DB-ORDER"}, 1, `not found, did you mean "db-orders"?`},
+		{[]string{"failover", "db-orders", "--account", "sdr"}, 1, `account "sdr": not found, did you mean "sdrs"?`},
+		{[]string{"failover", "db-orders", "--account", "ebs"}, 1, `group "db-orders" in account "ebs": not found, but in account sdrs`},
+		{[]string{"ack", "disks-queue"}, 1, "disks-queue: acknowledging aliyun_ebs/"},
+		{[]string{"unfreeze"}, 0, "nobody had frozen it\n"},
+		{[]string{"freeze"}, 0, "for no rule and no person, until"},
+		{[]string{"freeze"}, 0, ": a planned night\nThat freeze stays"},
 		{[]string{"protection", "stop", "legacy-erp"}, 1, "not possible now, nothing was done:\n  not_frozen: frozen by "},
 	} {
 		args := append(slices.Clone(step.args), because...)
-		if step.args[0] == "freeze" {
+		if _, answers := map[string]bool{"freeze": true, "unfreeze": true, "ack": true}[step.args[0]]; answers {
 			args = slices.DeleteFunc(args, func(a string) bool { return a == "--yes" })
 		}
 		if said, code := run(t, dir, args...); code != step.code || !strings.Contains(said, step.says) {

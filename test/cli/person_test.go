@@ -126,6 +126,9 @@ func planOf(ask api.Ask) api.Plan {
 	if ask.Action.Moves() {
 		p.To = "az-b"
 	}
+	if ask.Action == replication.ClearDrill {
+		p.Drill, p.Drills = ask.Drill, []api.Drill{{ID: "d1", Status: "active", State: replication.DrillReady, Incident: incidentID}}
+	}
 	return p
 }
 
@@ -133,7 +136,7 @@ func (d *daemon) incident(phase replication.Phase) *replication.Incident {
 	i := &replication.Incident{
 		ID: incidentID, Rule: replication.PersonRule, Account: "ali", Provider: replication.AliyunEBS, Group: "pg-1", Name: "db-orders", Action: d.plan.Action, Phase: phase,
 		Person: &replication.Person{Who: "ann", From: "127.0.0.1", Reason: "maintenance"},
-		Plan:   replication.Plan{From: replication.Location{Region: d.plan.Active}, To: replication.Location{Region: d.plan.To}, Steps: []replication.Action{d.plan.Action}},
+		Plan:   replication.Plan{From: replication.Location{Region: d.plan.Active}, To: replication.Location{Region: d.plan.To}, Drill: d.plan.Drill, Steps: []replication.Action{d.plan.Action}},
 	}
 	if phase == replication.Succeeded {
 		i.Step = 1
