@@ -81,7 +81,7 @@ func (o operator) plan(p failover.Proposal, g collector.Group) api.Plan {
 	if rec.Baseline != "" && p.Group.Baseline != rec.Baseline {
 		out.Notes = append(out.Notes, fmt.Sprintf("Clusters and roles are %q; recorded while all was well: %q. Somebody has switched over.", p.Group.Baseline, rec.Baseline))
 	}
-	if g.Key.Provider == replication.AliyunEBS && p.Plan.Action.Moves() && p.Plan.To != p.Group.Source {
+	if g.Key.Provider == replication.AliyunEBS && p.Plan.Action.Moves() && !p.Plan.To.IsZero() && p.Plan.To != p.Group.Source {
 		out.Notes = append(out.Notes, "Rules fail an EBS group over only from "+p.Group.Source.String()+", where production was when it was created. From "+p.Plan.To.String()+" only a person can, until production is switched back.")
 	}
 	if p.Plan.Action == replication.Failover && !g.Key.Provider.Fences() {
