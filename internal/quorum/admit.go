@@ -49,6 +49,7 @@ type peerAnswer struct {
 
 // peerMember is a member as etcd tells it at a peer URL.
 type peerMember struct {
+	ID         uint64   `json:"id"`
 	Name       string   `json:"name"`
 	PeerURLs   []string `json:"peerURLs"`
 	ClientURLs []string `json:"clientURLs"` // of one that was started
@@ -179,9 +180,8 @@ func (c memberConfig) ask(hc *http.Client, peer string) (peerAnswer, bool) {
 	return a, err == nil && resp.StatusCode == http.StatusOK && len(a.members) > 0
 }
 
-// takenOut tells whether one of the others no longer knows this member, or knows
-// it as one that has never begun, although it has data.
-func (c memberConfig) takenOut() bool {
+// takenOut tells whether one of the others no longer has the member with that id.
+func (c memberConfig) takenOut(id uint64) bool {
 	hc, err := c.peerClient()
 	if err != nil {
 		return false
@@ -189,8 +189,7 @@ func (c memberConfig) takenOut() bool {
 	answers := map[string]peerAnswer{}
 	c.askOthers(hc, answers)
 	for _, a := range answers {
-		i := slices.IndexFunc(a.members, func(m peerMember) bool { return slices.Contains(m.PeerURLs, c.Members[c.Name]) })
-		if len(a.members) > 0 && (i < 0 || a.members[i].Name == "") {
+		if len(a.members) > 0 && !slices.ContainsFunc(a.members, func(m peerMember) bool { return m.ID == id }) {
 			return true
 		}
 	}

@@ -140,7 +140,7 @@ func runEtcd(c memberConfig, cfg *embed.Config, orphaned <-chan struct{}, stdout
 	// listeners and what still hangs on them need no farewell. A member that leads
 	// hands that over first.
 	defer e.Server.Stop()
-	err = c.diagnosed(attend(c, e, orphaned, stdout))
+	err = c.diagnosed(uint64(e.Server.MemberID()), attend(c, e, orphaned, stdout))
 	if d, ok := errors.AsType[diagnosis](err); ok {
 		fmt.Fprintf(stdout, "%s%s\n", sayEnds, d)
 	}
@@ -193,9 +193,9 @@ var errStopped = errors.New("it stopped by itself")
 
 // diagnosed finds out why etcd ended: a member that the others have taken out
 // ends when they tell it.
-func (c memberConfig) diagnosed(err error) error {
+func (c memberConfig) diagnosed(id uint64, err error) error {
 	_, known := errors.AsType[diagnosis](err)
-	if err == nil || known || len(c.Members) == 0 || !c.takenOut() {
+	if err == nil || known || len(c.Members) == 0 || !c.takenOut(id) {
 		return err
 	}
 	return removed
