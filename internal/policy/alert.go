@@ -45,14 +45,28 @@ func alertMatchers(text string) ([]*labels.Matcher, error) {
 		labels.MustNewMatcher(labels.MatchEqual, alerts.StateLabel, alerts.Firing)), nil
 }
 
-// mayBeAlert tells whether a selector can find the series of alerts.
-func mayBeAlert(ms []*labels.Matcher) bool {
+// finds tells whether a selector can find the series of a metric.
+func finds(ms []*labels.Matcher, metric string) bool {
 	for _, m := range ms {
-		if m.Name == model.MetricNameLabel && !m.Matches(alerts.Metric) {
+		if m.Name == model.MetricNameLabel && !m.Matches(metric) {
 			return false
 		}
 	}
 	return true
+}
+
+// hearsay is a metric that a trigger reads and that tells what rules, and the
+// votes of all observers, have come to. Over it an alert alone, or the go of one
+// observer, would become the evidence of each. "" when there is none.
+func hearsay(trigger expr) string {
+	for _, s := range trigger.selectors {
+		for _, metric := range []string{"drwatch_rule_active", "drwatch_rule_votes", "drwatch_guard_blocked", "drwatch_incidents_open"} {
+			if finds(s.matchers, metric) {
+				return metric
+			}
+		}
+	}
+	return ""
 }
 
 // WantedAlerts are the alerts that the rules ask for, as selectors of series. A

@@ -252,6 +252,22 @@ func TestAlertsReachRulesByAlertOnly(t *testing.T) {
 	}
 }
 
+// TestHearsayIsNoEvidence: a rule on an alert alone, or the votes of all, must not
+// become what another rule takes for its own evidence.
+func TestHearsayIsNoEvidence(t *testing.T) {
+	for _, text := range []string{
+		`drwatch_rule_active{rule="by-alert", state="firing"} == 1`, `sum(drwatch_rule_votes{vote="go"}) > 0`,
+		`{__name__=~"drwatch_.*", state="firing"} == 1`, `drwatch_site_reachable == 0 and on() drwatch_incidents_open > 0`,
+	} {
+		if err := policy.Check(exprRule(text)); err == nil || !strings.Contains(err.Error(), "no evidence of an observer's own") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if err := policy.Check(siteRule(func(r *rulefile.Rule) { r.Guards.Expr = []string{`drwatch_incidents_open < 5`} })); err != nil {
+		t.Errorf("a guard may: %v", err)
+	}
+}
+
 // The history covers what a rule with an alert looks back on.
 func TestAlertNeedsHistory(t *testing.T) {
 	r := alertRule(func(r *rulefile.Rule) { r.For = 30 * time.Minute })

@@ -64,7 +64,7 @@ func parse(text string, u use) (expr, error) {
 			refuseTime(refuse, n.Timestamp != nil || n.StartOrEnd != 0, n.OriginalOffset)
 		case *parser.VectorSelector:
 			refuseTime(refuse, n.Timestamp != nil || n.StartOrEnd != 0, n.OriginalOffset)
-			if mayBeAlert(n.LabelMatchers) {
+			if finds(n.LabelMatchers, alerts.Metric) {
 				refuse("it reads %s, and an alert is evidence of one source; name it in the rule's `alert`", alerts.Metric)
 			}
 			e.selectors = append(e.selectors, newSelector(n, window, path))
@@ -117,6 +117,9 @@ func compile(r rulefile.Rule) (program, error) {
 	}
 	if r.Expr != "" {
 		take(&p.triggers, r.Expr, asEvidence)
+		if name := hearsay(p.triggers[0]); name != "" {
+			problems = append(problems, fmt.Errorf("rule %s: expression %q reads %s: what rules and other observers say is no evidence of an observer's own; name what they judge by", r.Name, r.Expr, name))
+		}
 	}
 	if r.Alert != "" {
 		a, err := parseAlert(r.Alert)
