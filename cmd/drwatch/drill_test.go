@@ -21,8 +21,10 @@ func TestDrillClearAsksForTheDrillThatItShowed(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		_ = json.Unmarshal(body, &a)
 		asked = append(asked, a)
-		plan := api.Plan{Account: "ali", Group: "pg-1", Provider: replication.AliyunEBS, Name: "db", Action: replication.ClearDrill, Active: "a", To: "a", OK: true, Drill: "d-1",
-			Steps: []api.PlanStep{{Action: replication.ClearDrill, Call: "ClearReplicaGroupDrill", Ready: []replication.Condition{{Name: "drill_of_group", Value: "d-1", OK: true}}}}}
+		plan := api.Plan{
+			Account: "ali", Group: "pg-1", Provider: replication.AliyunEBS, Name: "db", Action: replication.ClearDrill, Active: "a", To: "a", OK: true, Drill: "d-1",
+			Steps: []api.PlanStep{{Action: replication.ClearDrill, Call: "ClearReplicaGroupDrill", Ready: []replication.Condition{{Name: "drill_of_group", Value: "d-1", OK: true}}}},
+		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": api.Asked{Plan: plan}})
 	}))
 	defer srv.Close()

@@ -87,7 +87,7 @@ func (o operator) plan(p failover.Proposal, g collector.Group) api.Plan {
 	if p.Plan.Action == replication.Failover && !g.Key.Provider.Fences() {
 		out.Notes = append(out.Notes, "This provider does not stop production at the old side: keep it from writing, or there are two.")
 	}
-	if site, up, known := (probed{o.app}).Reachable(p.Plan.From); p.Plan.Action == replication.Failover && known && up {
+	if site, up, known := probed(o).Reachable(p.Plan.From); p.Plan.Action == replication.Failover && known && up {
 		out.Notes = append(out.Notes, "Production answers at "+site+". A switchover moves it without loss; a failover is for a site that is lost.")
 	}
 	return out
