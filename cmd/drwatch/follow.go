@@ -42,11 +42,11 @@ func (a *acting) follow(ctx context.Context, c *client.Client, id string) error 
 				return a.ended(ctx, c, i)
 			}
 		case time.Since(heard) > lostAfter:
-			return fmt.Errorf("%w\nit goes on without this command: look at `drwatch incidents %s%s`", err, id, a.at())
+			return fmt.Errorf("%w\nwhat was started does not need this command: look at `drwatch incidents %s%s`", err, id, a.at())
 		case time.Since(said) > sayAgain:
 			said = time.Now()
 			left := (lostAfter - time.Since(heard)).Round(time.Second)
-			fmt.Fprintf(os.Stderr, "drwatch: %v; still trying, for %s more; it goes on without this command\n", err, left)
+			fmt.Fprintf(os.Stderr, "drwatch: %v; still trying, for %s more; what was started does not need this command\n", err, left)
 		}
 		select {
 		case <-ctx.Done():

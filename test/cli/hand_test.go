@@ -31,7 +31,7 @@ func TestByHand(t *testing.T) {
 	}{
 		{[]string{"switchover", "db-orders"}, 0, "\nsucceeded: switchover of db-orders, production is at cn-north-4/cn-north-4b; it is replicating (protected)\n"},
 		{[]string{"reprotect", "db-orders"}, 1, "not possible now, nothing was done:\n  status_allows_reprotect: protected"},
-		{[]string{"reprotect", "warehouse-sales"}, 1, "drwatch never makes that call"},
+		{[]string{"reprotect", "warehouse-sales"}, 1, "recovery, which drops the data"},
 		{[]string{"drill", "start", "disks-queue"}, 0, " is ready\n"},
 		{[]string{"drill", "clear", "disks-queue"}, 0, " is gone\n"},
 		{[]string{"drill", "clear", "disks-queue"}, 1, "the group has no drill"},
@@ -39,7 +39,7 @@ func TestByHand(t *testing.T) {
 		{[]string{"failover", "DB-ORDER"}, 1, `not found, did you mean "db-orders"?`},
 		{[]string{"failover", "db-orders", "--account", "sdr"}, 1, `account "sdr": not found, did you mean "sdrs"?`},
 		{[]string{"failover", "db-orders", "--account", "ebs"}, 1, `group "db-orders" in account "ebs": not found, but in account sdrs`},
-		{[]string{"ack", "disks-queue"}, 1, "disks-queue: acknowledging aliyun_ebs/"},
+		{[]string{"ack", "disks-queue"}, 1, "nothing to acknowledge: it is not latched\n"},
 		{[]string{"unfreeze"}, 0, "nobody had frozen it\n"},
 		{[]string{"freeze"}, 0, "for no rule and no person, until"},
 		{[]string{"freeze"}, 0, ": a planned night\nThat freeze stays"},

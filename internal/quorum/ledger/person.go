@@ -225,8 +225,10 @@ func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, inciden
 		return fmt.Errorf("%w: incident %s is under way", ErrRefused, h.record.OpenIncident)
 	case latch != nil && latch.Incident != incident:
 		return fmt.Errorf("%w: the group is latched by %s (%s): look at that one and acknowledge it", ErrRefused, orNobody(latch.Incident), latch.Why)
+	case latch == nil && incident == "" && len(h.episodes) == 0:
+		return fmt.Errorf("%w: nothing to acknowledge: it is not latched", ErrNotFound)
 	case latch == nil && len(h.episodes) == 0:
-		return fmt.Errorf("%w: nothing to acknowledge: it is not latched, and %s has left no episode open", ErrNotFound, orNobody(incident))
+		return fmt.Errorf("%w: nothing to acknowledge: it is not latched, and incident %s has left no episode open", ErrNotFound, incident)
 	}
 	t := Txn{Op: "ack", What: "releasing it"}
 	entry := personEntry("ack", who, reason, l.o.Now())
