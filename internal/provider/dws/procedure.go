@@ -16,7 +16,7 @@ const (
 )
 
 // onlyRecovery is what is left after a failover.
-const onlyRecovery = "swapped roles and no replication: if it was paused after a switchover, start it in the vendor's console; after a failover DWS can only rebuild the relation by its call recovery, which drops the data of one of the two clusters: decide which data is to stay first. drwatch makes neither call here, because it cannot tell the two apart"
+const onlyRecovery = "swapped roles and no replication: if it was paused after a switchover, start it in the vendor's console; after a failover DWS can only rebuild the relation by its call recovery, which drops the data of one of the two clusters: decide which data is to stay first. drwatch never makes that call, and starts nothing here, because it cannot tell the two cases apart"
 
 // Procedure tells what an action consists of and judges its step on the group.
 // Allowed statuses are those of the vendor's pages on each call. Plan.From and
