@@ -42,7 +42,7 @@ func simCommand(cli *kingpin.Application, add func(*kingpin.CmdClause, action)) 
   curl -X POST %[3]s/sim/sites/az-a/lose
   curl -X POST %[3]s/sim/sites/az-a/restore
   curl %[3]s/sim/effects
-  curl %[3]s/                 what else it can do: faults
+  curl %[3]s/    # what else it can do, as faults
 `, path, *dir, c.ControlURL())
 		<-ctx.Done()
 		return nil
