@@ -100,7 +100,7 @@ func ruleOf(r policy.RuleResult, ceiling replication.Mode) failover.Rule {
 	f := r.Rule
 	out := failover.Rule{
 		Name: f.Name, Hash: r.Hash, Expr: policy.TriggerText(f), Mode: replication.Lowest(f.Mode, ceiling), Action: f.Action, For: f.For,
-		SiteUnreachable: f.SiteUnreachable, Agree: f.Agree, Of: f.Of, VetoAny: f.VetoAny,
+		SiteUnreachable: f.SiteUnreachable, After: f.After, Agree: f.Agree, Of: f.Of, VetoAny: f.VetoAny,
 		LagUnknownAllow: f.Guards.LagUnknown == "allow", DataAgeUnder: f.Guards.DataAgeUnder, Cooldown: f.Guards.Cooldown,
 		MaxConcurrent: f.Guards.MaxConcurrent, MaxPerHour: f.Guards.MaxPerHour, MaxFailures: f.Guards.MaxFailures,
 		VetoWindow: f.VetoWindow, ExecutionTimeout: f.ExecutionTimeout, ApprovalTimeout: f.ApprovalTimeout, Approvals: f.Approvals,

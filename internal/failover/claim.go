@@ -42,6 +42,9 @@ func (c *Controller) claimAll(ctx context.Context, eval Evaluation, cluster repl
 		}
 		claimed[d.Group] = true
 		claim := c.newClaim(s, d)
+		if claim.LossRev == 0 {
+			claim.Loss.Tiers = tiersAt(claim.Loss.Site, eval)
+		}
 		rec, err := c.o.Store.Claim(ctx, claim)
 		switch {
 		case errors.Is(err, replication.ErrConflict):

@@ -87,7 +87,7 @@ func (c *Controller) conclude(ctx context.Context, election int64, rec replicati
 	call := rec.LastCall()
 	switch {
 	case step.Done:
-		next, err := c.stepDone(ctx, rec, fmt.Sprintf("%s is done: %s is at %s (%s)", step.Action, rec.Name, orUnknown(p.Group.Active.String()), p.Group.RawStatus))
+		next, err := c.stepDone(ctx, rec, doneText(step.Action, rec, p.Group))
 		if err != nil || next.Phase.Ended() {
 			return true, err
 		}
@@ -121,6 +121,23 @@ func shown(a replication.Action, g replication.Group) string {
 	}
 	slices.Sort(drills)
 	return strings.Join(append([]string{status}, drills...), ", ")
+}
+
+// doneText says what is done, and what of it still runs.
+func doneText(step replication.Action, rec replication.IncidentRecord, g replication.Group) string {
+	switch {
+	case step == replication.StartDrill:
+		for _, d := range g.DrillList {
+			if d.ID == rec.LastCall().JobID || strings.Contains(d.Name, rec.ID) {
+				return strings.TrimSpace(fmt.Sprintf("drill %s %s", d.ID, d.Name)) + " is " + string(d.State)
+			}
+		}
+	case step == replication.ClearDrill:
+		return fmt.Sprintf("drill %s is gone", rec.Plan.Drill)
+	case g.State == replication.Syncing:
+		return fmt.Sprintf("%s has begun: %s is at %s, and copies (%s)", step, rec.Name, orUnknown(g.Active.String()), g.RawStatus)
+	}
+	return fmt.Sprintf("%s is done: %s is at %s (%s)", step, rec.Name, orUnknown(g.Active.String()), g.RawStatus)
 }
 
 func underWay(g replication.Group) bool {

@@ -53,9 +53,25 @@ func frozenCondition(f *replication.Freeze) replication.Condition {
 func latchCondition(l *replication.Latch) replication.Condition {
 	c := replication.Condition{Name: "not_latched", Value: "not latched", Threshold: "not latched", OK: true}
 	if l != nil {
-		c.OK, c.Value = false, fmt.Sprintf("latched by %s: %s (release with `drwatch ack`)", l.Incident, l.Why)
+		c.OK, c.Value = false, fmt.Sprintf("latched by %s: %s (release with `drwatch ack %s --reason …`)", orNobody(l.Incident), l.Why, orGroup(l.Incident))
 	}
 	return c
+}
+
+func orNobody(incident string) string {
+	if incident == "" {
+		return "no incident of ours"
+	}
+	return incident
+}
+
+// orGroup is what an acknowledgement names: a latch that no incident made is
+// named by its group.
+func orGroup(incident string) string {
+	if incident == "" {
+		return "GROUP"
+	}
+	return incident
 }
 
 func noIncidentCondition(rec replication.GroupRecord) replication.Condition {
@@ -70,7 +86,7 @@ func episodeCondition(s Snapshot) replication.Condition {
 	c := replication.Condition{Name: "new_episode", Value: "yes", Threshold: "no incident of this rule ended in this episode", OK: true}
 	if e, ok := s.Cluster.Episodes[replication.EpisodeKey(s.Rule.Name, s.Target.Group.Key)]; ok {
 		c.OK = false
-		c.Value = fmt.Sprintf("%s was %s; until `drwatch ack` or the trigger was untrue for %s", e.Incident, e.Phase, s.Rule.For)
+		c.Value = fmt.Sprintf("%s was %s; until `drwatch ack` of it, or the trigger was untrue for %s", e.Incident, e.Phase, s.Rule.For)
 	}
 	return c
 }

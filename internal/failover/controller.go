@@ -97,6 +97,7 @@ type Controller struct {
 	retry    map[string]retry // incident → not before
 	asked    []asked          // by persons, not claimed yet
 	unable   inability
+	tiers    tierMemo
 	waited   map[string]time.Duration // persons' incidents → the cluster clock when they last had to wait
 
 	// Only the goroutine of Round touches these.
@@ -326,6 +327,7 @@ func (c *Controller) snapshot(election int64, r RuleView, t Target, cluster repl
 	return Snapshot{
 		Now: c.o.Now(), Rule: r.Rule, Target: t, Fitness: r.Fitness, Cluster: cluster, Beating: c.beating(),
 		Election: election, AcceptSingle: c.o.AcceptSingle, CanAct: c.canAct(r.Rule.Mode, t.Group.Account),
+		After: c.after(r.Rule, t.ActiveSite, cluster),
 	}
 }
 

@@ -29,6 +29,9 @@ type Snapshot struct {
 	// CanAct: this observer has credentials to act on the group.
 	CanAct bool
 
+	// After is how far the rules have got that this one comes after.
+	After []TierState
+
 	// Claim is the incident being rechecked, nil before a claim.
 	Claim *replication.IncidentRecord
 }
@@ -106,6 +109,9 @@ func Decide(s Snapshot) Decision {
 	}
 	add(dataConditions(s, d.RPO)...)
 	add(budgetConditions(s)...)
+	if len(s.Rule.After) > 0 {
+		add(afterCondition(s.After))
+	}
 	add(fenceCondition(s, d.Mode))
 	add(s.Target.Guards...)
 	return d

@@ -52,6 +52,7 @@ type recordedSnapshot struct {
 	Failures     int                     `json:"failures"` // of the rule, in this site loss
 	Started      int                     `json:"started_last_hour"`
 	Slots        int                     `json:"slots"`
+	After        []TierState             `json:"after,omitempty"`
 	Claim        *recordedClaim          `json:"claim,omitempty"`
 }
 
@@ -120,7 +121,7 @@ func reduced(s Snapshot) recordedSnapshot {
 		Since: wall(t.Since), LastGood: wall(t.LastGood), UntrueFor: span(t.UntrueFor), Guards: t.Guards, Fitness: s.Fitness,
 		Election: s.Election, AcceptSingle: s.AcceptSingle, CanAct: s.CanAct, Freeze: c.Freeze, Clock: span(c.Clock),
 		Record: reducedRecord(c.Groups[key]), Failures: c.Losses[t.ActiveSite].Failures[s.Rule.Name],
-		Started: startedLastHour(c, s.Rule.Name), Slots: len(c.Slots[s.Rule.Name]),
+		Started: startedLastHour(c, s.Rule.Name), Slots: len(c.Slots[s.Rule.Name]), After: s.After,
 	}
 	r.Rule.Expr = "" // no condition looks at it, and it may be long
 	if read := t.Group.ReadAt; !read.IsZero() {
@@ -182,7 +183,7 @@ func reducedRecord(g replication.GroupRecord) recordedRecord {
 func (r recordedSnapshot) snapshot() Snapshot {
 	key := r.Group.Key
 	s := Snapshot{
-		Now: r.Now, Rule: r.Rule, Fitness: r.Fitness, Election: r.Election, AcceptSingle: r.AcceptSingle, CanAct: r.CanAct, Beating: map[string]bool{},
+		Now: r.Now, Rule: r.Rule, Fitness: r.Fitness, Election: r.Election, AcceptSingle: r.AcceptSingle, CanAct: r.CanAct, After: r.After, Beating: map[string]bool{},
 		Target: Target{
 			Group: r.Group.group(), ActiveSite: r.ActiveSite, TargetSite: r.TargetSite, Since: r.Since, LastGood: r.LastGood,
 			UntrueFor: time.Duration(r.UntrueFor), Guards: r.Guards,

@@ -16,6 +16,8 @@ type Rule struct {
 	Action replication.Action `json:"action"`
 	For    time.Duration      `json:"for,omitempty"`
 
+	After []string // rules whose targets come first in a site loss
+
 	// SiteUnreachable is the site the trigger is about, "" when it is a free
 	// expression.
 	SiteUnreachable string `json:"site_unreachable,omitempty"`

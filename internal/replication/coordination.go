@@ -94,7 +94,17 @@ type SiteLoss struct {
 	Site     string         `json:"site"`
 	Since    time.Time      `json:"since"`
 	Failures map[string]int `json:"failures,omitempty"` // rule → failed or ambiguous incidents
-	Rev      int64          `json:"-"`
+	// Tiers are the targets at the making of the loss, of each rule that another
+	// comes after.
+	Tiers map[string]Tier `json:"tiers,omitempty"`
+	Rev   int64           `json:"-"`
+}
+
+// Tier is the targets that a rule had when a site was lost.
+type Tier struct {
+	Count  int      `json:"count"`
+	Hash   string   `json:"hash"`             // over their keys, sorted
+	Groups []string `json:"groups,omitempty"` // the keys, when they are few
 }
 
 // IncidentRecord is an incident with what the store knows about its writer.

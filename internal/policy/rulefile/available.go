@@ -18,7 +18,6 @@ func NotAvailable(rules []*Rule) strictyaml.Problems {
 		}
 		refuse(r.Hooks != Hooks{}, "hooks", "hooks")
 		refuse(r.Fence.Kind == fenceHook, "fence", "a fence hook")
-		refuse(len(r.After) > 0, "after", "after")
 		refuse(r.Action == replication.Switchover, "action", "action: switchover")
 		refuse(r.Approvals > 1, "approvals", "more than one approval")
 	}

@@ -115,7 +115,6 @@ func TestNotAvailable(t *testing.T) {
 	rules, _ := rulefile.Load([]string{example}, known())
 	got := rulefile.NotAvailable(rules).Error()
 	want := `testdata/rules.example.yml:28:11: rule "az-a-databases": hooks is not available in this version
-testdata/rules.example.yml:41:16: rule "az-a-apps": after is not available in this version
 testdata/rules.example.yml:68:16: rule "warehouse-by-alert": a fence hook is not available in this version`
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
