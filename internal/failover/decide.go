@@ -200,7 +200,7 @@ func liveVotes(s Snapshot) []replication.Vote {
 }
 
 func quorumCondition(s Snapshot, counted []replication.Vote) replication.Condition {
-	agree, of := s.Rule.quorum(registeredSites(s.Cluster))
+	agree, of := s.Rule.quorum(len(sitesOf(s.Cluster, true)))
 	names := make([]string, len(counted))
 	for i, v := range counted {
 		names[i] = v.Site
@@ -225,12 +225,20 @@ func otherHashes(s Snapshot) int {
 	return n
 }
 
-func registeredSites(c replication.Cluster) int {
+// sitesOf are the sites of the observers that are alive, or of all that belong to
+// the cluster: one that is lost counts until a person removes it, or a quorum
+// would shrink with every loss.
+func sitesOf(c replication.Cluster, lost bool) map[string]bool {
 	sites := map[string]bool{}
 	for _, o := range c.Observers {
 		sites[o.Site] = true
 	}
-	return len(sites)
+	if lost {
+		for _, site := range c.Registered {
+			sites[site] = true
+		}
+	}
+	return sites
 }
 
 func vetoCondition(s Snapshot) replication.Condition {
@@ -262,7 +270,7 @@ func effectiveMode(s Snapshot, counted []replication.Vote) replication.Mode {
 	if s.Claim != nil {
 		m = replication.Lowest(m, s.Claim.Mode)
 	}
-	if registeredSites(s.Cluster) <= 1 && !s.AcceptSingle {
+	if len(sitesOf(s.Cluster, false)) <= 1 && !s.AcceptSingle {
 		m = replication.Lowest(m, replication.Approve)
 	}
 	return m

@@ -174,6 +174,27 @@ func toEBS(s *failover.Snapshot) {
 	}
 }
 
+// TestDecideCountsLostSites: a quorum does not shrink when observers are lost.
+func TestDecideCountsLostSites(t *testing.T) {
+	for name, tc := range map[string]struct {
+		registered map[string]string
+		act        bool
+	}{
+		"three sites, two agree":            {map[string]string{"obs-a": "az-a", "obs-b": "az-b", "obs-w": "witness"}, true},
+		"five sites, two are no majority":   {map[string]string{"obs-a": "az-a", "obs-b": "az-b", "obs-w": "witness", "obs-c": "az-c", "obs-d": "az-d"}, false},
+		"the two others were taken out":     {map[string]string{"obs-b": "az-b", "obs-w": "witness"}, true},
+		"two observers at one site are one": {map[string]string{"obs-a": "az-a", "obs-b": "az-b", "obs-w": "witness", "obs-w2": "witness"}, true},
+	} {
+		s := allHolds()
+		s.Rule.Agree, s.Rule.Of = 0, 0
+		s.Cluster.Observers = s.Cluster.Observers[1:] // obs-a is lost with its site
+		s.Cluster.Registered = tc.registered
+		if d := failover.Decide(s); d.Act != tc.act {
+			t.Errorf("%s: act %v, want %v: %v", name, d.Act, tc.act, d.Blocking())
+		}
+	}
+}
+
 func TestDecideModeIsTheLowest(t *testing.T) {
 	for _, tc := range []struct {
 		name   string

@@ -46,6 +46,7 @@ type recordedSnapshot struct {
 	Freeze       *replication.Freeze     `json:"freeze,omitempty"`
 	Clock        span                    `json:"clock"`
 	Observers    []recordedObserver      `json:"observers"`
+	Registered   map[string]string       `json:"registered,omitempty"`
 	Votes        []recordedVote          `json:"votes,omitempty"`
 	Record       recordedRecord          `json:"record"`
 	Episode      *replication.Episode    `json:"episode,omitempty"`
@@ -121,7 +122,7 @@ func reduced(s Snapshot) recordedSnapshot {
 		Since: wall(t.Since), LastGood: wall(t.LastGood), UntrueFor: span(t.UntrueFor), Guards: t.Guards, Fitness: s.Fitness,
 		Election: s.Election, AcceptSingle: s.AcceptSingle, CanAct: s.CanAct, Freeze: c.Freeze, Clock: span(c.Clock),
 		Record: reducedRecord(c.Groups[key]), Failures: c.Losses[t.ActiveSite].Failures[s.Rule.Name],
-		Started: startedLastHour(c, s.Rule.Name), Slots: len(c.Slots[s.Rule.Name]), After: s.After,
+		Started: startedLastHour(c, s.Rule.Name), Slots: len(c.Slots[s.Rule.Name]), After: s.After, Registered: c.Registered,
 	}
 	r.Rule.Expr = "" // no condition looks at it, and it may be long
 	if read := t.Group.ReadAt; !read.IsZero() {
@@ -189,7 +190,7 @@ func (r recordedSnapshot) snapshot() Snapshot {
 			UntrueFor: time.Duration(r.UntrueFor), Guards: r.Guards,
 		},
 		Cluster: replication.Cluster{
-			Freeze: r.Freeze, Clock: time.Duration(r.Clock), Groups: map[replication.GroupKey]replication.GroupRecord{key: r.Record.record()},
+			Freeze: r.Freeze, Registered: r.Registered, Clock: time.Duration(r.Clock), Groups: map[replication.GroupKey]replication.GroupRecord{key: r.Record.record()},
 			Losses:  map[string]replication.SiteLoss{r.ActiveSite: {Failures: map[string]int{r.Rule.Name: r.Failures}}},
 			Slots:   map[string]map[int]string{r.Rule.Name: {}},
 			Started: map[string][]time.Duration{r.Rule.Name: slices.Repeat([]time.Duration{time.Duration(r.Clock)}, max(0, r.Started))},

@@ -149,10 +149,12 @@ func (s *Store) change(ctx context.Context, event, name, who, reason string, add
 	defer cancel()
 	what := strings.ReplaceAll(event, "_", " ") + " " + name
 	switch {
-	case s.member.o.Etcd != nil:
+	case add && s.member.o.Etcd != nil:
 		return fmt.Errorf("%s: %w", what, errNotOurs)
-	case s.member.o.Peers == nil:
+	case add && s.member.o.Peers == nil:
 		return fmt.Errorf("%s: %w", what, errNoMembers)
+	case s.member.o.Peers == nil:
+		return s.forget(ctx, what, event, name, who, reason)
 	}
 	old, url, err := s.changeable(ctx, name, add)
 	if err != nil {
@@ -165,8 +167,34 @@ func (s *Store) change(ctx context.Context, event, name, who, reason string, add
 		noted := s.Note(ctx, event+"_failed", name, who, err.Error())
 		return fmt.Errorf("%s: %w", what, errors.Join(err, noted))
 	}
+	if !add {
+		if err := s.Unregister(ctx, name); err != nil {
+			return fmt.Errorf("%s: it is no member any more, but its site still counts: ask again: %w", what, err)
+		}
+	}
 	s.member.o.Logger.Warn("the members of the coordination store were changed", "change", what, "who", who, "reason", reason)
 	return nil
+}
+
+// forget takes an observer that has no member of its own out of those whose sites
+// count.
+func (s *Store) forget(ctx context.Context, what, event, name, who, reason string) error {
+	cluster, err := s.Read(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if _, known := cluster.Registered[name]; !known {
+		return fmt.Errorf("%s: %w: no observer of that name belongs to the cluster", what, ErrNotFound)
+	}
+	for _, o := range cluster.Observers {
+		if o.Name == name {
+			return fmt.Errorf("%s: %w: it is alive; stop that observer first, and wait until its lease of %s has run out", what, ErrRefused, s.member.o.LeaseTTL)
+		}
+	}
+	if err := s.Note(ctx, event, name, who, reason); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return s.Unregister(ctx, name)
 }
 
 // changeable finds the member and refuses what must not be done to it. The id is

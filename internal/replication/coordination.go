@@ -13,14 +13,17 @@ type Cluster struct {
 	Leader    *Leader // nil when nobody leads
 	Freeze    *Freeze // nil when not frozen
 	Observers []Observer
-	Votes     []Vote
-	Groups    map[GroupKey]GroupRecord
-	Incidents map[string]IncidentRecord
-	Losses    map[string]SiteLoss        // by site
-	Slots     map[string]map[int]string  // rule → slot → incident
-	Episodes  map[string]Episode         // by EpisodeKey
-	Clock     time.Duration              // the cluster clock: time that passed with a leader
-	Started   map[string][]time.Duration // rule → cluster-clock times of first intents in the last hour
+	// Registered are the sites of all observers of the cluster, by name, alive or
+	// not, until a person removes one: a quorum is counted over them.
+	Registered map[string]string
+	Votes      []Vote
+	Groups     map[GroupKey]GroupRecord
+	Incidents  map[string]IncidentRecord
+	Losses     map[string]SiteLoss        // by site
+	Slots      map[string]map[int]string  // rule → slot → incident
+	Episodes   map[string]Episode         // by EpisodeKey
+	Clock      time.Duration              // the cluster clock: time that passed with a leader
+	Started    map[string][]time.Duration // rule → cluster-clock times of first intents in the last hour
 }
 
 // Leader is the present leader key.

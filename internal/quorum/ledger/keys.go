@@ -25,9 +25,12 @@ func (k keys) join(parts ...string) string {
 	return k.root + strings.Join(parts, "/")
 }
 
-func (k keys) leader() string              { return k.join("leader") }
-func (k keys) freeze() string              { return k.join("freeze") }
-func (k keys) clock() string               { return k.join("clock") }
+func (k keys) leader() string { return k.join("leader") }
+func (k keys) freeze() string { return k.join("freeze") }
+func (k keys) clock() string  { return k.join("clock") }
+func (k keys) registered(name string) string {
+	return k.join("registered", name)
+}
 func (k keys) observer(name string) string { return k.join("observer", name) }
 func (k keys) incident(id string) string   { return k.join("incident", id) }
 func (k keys) incidents() string           { return k.root + "incident/" }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,8 @@ type Ledger struct {
 
 	session sync.Mutex // held over the session's calls to the store
 	votes   published
+
+	registered atomic.Bool // this life has made itself known to the cluster
 
 	mu      sync.Mutex // guards lease; never held over a call
 	lease   lease

@@ -42,7 +42,7 @@ func decodeCluster(k keys, v View) (replication.Cluster, error) {
 		c: replication.Cluster{
 			Revision: v.Revision, Groups: map[replication.GroupKey]replication.GroupRecord{}, Incidents: map[string]replication.IncidentRecord{},
 			Losses: map[string]replication.SiteLoss{}, Slots: map[string]map[int]string{}, Episodes: map[string]replication.Episode{},
-			Started: map[string][]time.Duration{},
+			Started: map[string][]time.Duration{}, Registered: map[string]string{},
 		},
 		holders: map[string]Item{}, aborts: map[string]Item{}, started: map[string][]time.Duration{},
 	}
@@ -62,7 +62,7 @@ var errShape = errors.New("not a key of this version of drwatch")
 
 // arity is how many parts a key of each kind has; vote has more.
 var arity = map[string]int{
-	"leader": 1, "freeze": 1, "clock": 1, "observer": 2, "incident": 2, "holder": 2, "abort": 2, "loss": 2,
+	"leader": 1, "freeze": 1, "clock": 1, "observer": 2, "registered": 2, "incident": 2, "holder": 2, "abort": 2, "loss": 2,
 	"slot": 3, "started": 3, "group": 3, "episode": 4, "chain": 2, "late": 3,
 }
 
@@ -104,6 +104,10 @@ func (d *decoder) record(p []string, it Item) error {
 	case "freeze":
 		d.c.Freeze = &replication.Freeze{}
 		return json.Unmarshal(it.Value, d.c.Freeze)
+	case "registered":
+		site, err := siteOf(it)
+		d.c.Registered[p[1]] = site
+		return err
 	case "observer":
 		return decodeInto(it, func(o replication.Observer) { d.c.Observers = append(d.c.Observers, o) })
 	case "incident":

@@ -110,7 +110,14 @@ func (l *Ledger) beat(ctx context.Context) error {
 		return err
 	}
 	p.Lease = now.id
-	_, err = l.commitLeased(ctx, Txn{Op: "beat", What: "heartbeat of observer " + o.Name, Puts: []Put{p}})
+	own, err := l.registers()
+	if err != nil {
+		return err
+	}
+	_, err = l.commitLeased(ctx, Txn{Op: "beat", What: "heartbeat of observer " + o.Name, Puts: append(own, p)})
+	if err == nil {
+		l.registered.Store(true)
+	}
 	return err
 }
 
