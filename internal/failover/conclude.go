@@ -57,13 +57,18 @@ const proofPatience = 2 * time.Hour
 // needs the group, or it has lasted too long. Nothing is latched by it; what the
 // provider shows of the group guards it.
 func (c *Controller) mayBeLeft(rec replication.IncidentRecord) string {
-	if rec.Action.Moves() || rec.Action == replication.Reprotect {
+	call := rec.LastCall()
+	late := call.Outcome == replication.Uncertain && !c.o.Now().After(call.StartedAt.Add(c.o.SignatureLife+c.o.Settle))
+	switch {
+	case rec.Action.Moves() || rec.Action == replication.Reprotect:
 		return ""
+	case rec.Action == replication.Start && late:
+		return "" // where one call protects and protects again, it would reprotect a group that has failed over
 	}
 	if rule := c.neededBy(rec); rule != "" {
 		return fmt.Sprintf("rule %s needs the group: the proof of %s is not waited for any longer", rule, rec.Action)
 	}
-	if call := rec.LastCall(); c.o.Now().Sub(call.StartedAt) > proofPatience {
+	if c.o.Now().Sub(call.StartedAt) > proofPatience {
 		return fmt.Sprintf("the provider has not shown within %s what became of the call", proofPatience)
 	}
 	return ""

@@ -93,6 +93,31 @@ func TestAStopThatIsUndoneMeanwhileEnds(t *testing.T) {
 	})
 }
 
+// One call of SDRS protects and protects again. A start that may still arrive must
+// not meet a group that has failed over meanwhile.
+func TestAStartThatMayStillArriveKeepsTheGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := office(t, replication.AliyunEBS)
+		d.group.State, d.group.RawStatus = replication.ProtectionOff, "stopped"
+		d.answers = []func(replication.Action) failover.Sent{func(replication.Action) failover.Sent {
+			return failover.Sent{Outcome: replication.Uncertain, Err: errors.New("reset")}
+		}}
+		c, stop := w.observe(w.store, nil)
+		wait(5 * time.Second)
+		if _, _, err := c.Act(context.Background(), asking(replication.Start)); err != nil {
+			t.Fatal(err)
+		}
+		w.rules.change(func() { w.rules.verdict, w.rules.untrue, w.rules.lost = replication.Go, time.Time{}, time.Now() })
+		wait(15 * time.Minute)
+		early, _ := w.cloud.count()
+		wait(10 * time.Minute)
+		stop()
+		if later, _ := w.cloud.count(); early != 0 || later != 1 {
+			t.Errorf("the rule acted %d times while the start could arrive, %d times in all; want 0, 1", early, later)
+		}
+	})
+}
+
 func TestALostFirstCallOnAGroupThatSyncsLatchesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, d := office(t, replication.AliyunEBS)
