@@ -42,7 +42,7 @@ func serveCommand(cli *kingpin.Application, add func(*kingpin.CmdClause, action)
 		go coalesce(ctx, hup, reload)
 		collectEarly()
 		return app.Run(ctx, app.Options{
-			ConfigFile: *file, StoragePath: *storage, Mode: replication.Mode(*mode), Observer: *name, Site: *site,
+			ConfigFile: *file, StoragePath: *storage, Mode: replication.Mode(*mode), Observer: *name, Site: *site, Freeze: os.Getenv("DRWATCH_FREEZE"),
 			Version: version.Version, MemberCommand: []string{exe, memberCommand}, Web: web,
 			Logger: promslog.New(logs), Reload: reload, DrainTimeout: *drain,
 		})

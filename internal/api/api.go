@@ -29,8 +29,10 @@ type Status struct {
 	NotReady  []string            `json:"not_ready,omitempty"` // why not
 	Leader    string              `json:"leader,omitempty"`
 	Leads     bool                `json:"leads"`
-	Freeze    *replication.Freeze `json:"freeze"` // null when not frozen
-	Store     Store               `json:"store"`
+	Freeze    *replication.Freeze `json:"freeze"` // of all observers; null when not frozen
+	// LocalFreeze is what beside this observer stops it, and it alone.
+	LocalFreeze *replication.Freeze `json:"local_freeze,omitempty"`
+	Store       Store               `json:"store"`
 	// Fitness is whether this observer can vouch for itself.
 	Fitness  []replication.Condition `json:"fitness"`
 	Accounts []Account               `json:"accounts"`

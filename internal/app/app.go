@@ -46,6 +46,8 @@ type App struct {
 	page       *page            // of /metrics; only keepRendered renders it
 	fed        time.Time        // when the history got the samples last
 	server     *server
+	freeze     *localFreeze
+	frozenTold frozenTold // of the loop alone
 
 	reloading sync.Mutex
 	closers   []closer
@@ -103,6 +105,9 @@ func (a *App) build(l *loaded) error {
 		return err
 	}
 	a.onClose("storage lock", func(context.Context) error { return lock.Close() })
+	if a.freeze, err = newLocalFreeze(o); err != nil {
+		return err
+	}
 
 	a.metrics = newMetrics()
 	a.table, err = collector.NewTable(definitions())
@@ -138,7 +143,7 @@ func (a *App) build(l *loaded) error {
 		a.metrics.expect(r.Rule.Name, r.Rule.Action)
 	}
 	store := storeOptions(o, c)
-	store.MayLead = a.mayLead
+	store.MayLead = func() bool { return a.mayLead() && a.freeze.look() == nil }
 	if a.store, err = quorum.Open(store); err != nil {
 		return err
 	}
@@ -159,7 +164,7 @@ func (a *App) controllerOptions(observer, site string) failover.Options {
 		Observer: observer, Site: site, Store: a.store, Session: a.store, Upkeep: a.store,
 		Rules:  a.rules,
 		Reader: reading{a.collector}, Drills: reading{a.collector}, Handbook: handbook{}, Sites: probed{a},
-		MayLead: a.mayLead, Lates: a.store,
+		MayLead: a.mayLead, LocalFreeze: a.freeze.look, Lates: a.store,
 		ActionTimeout: sending{clouds: a.clouds.Load}.actionTimeout,
 		CanAct:        sending{clouds: a.clouds.Load}.canAct, AcceptSingle: c.Coordination.AcceptSingleObserver != "", LeaseTTL: c.Coordination.LeaseTTL,
 		TrackInterval: a.o.TrackInterval, SignatureLife: a.o.SignatureLife, Settle: a.o.Settle, Margin: a.o.Margin,
@@ -177,7 +182,7 @@ func (a *App) newEvaluating() *evaluating {
 	return &evaluating{
 		evaluator: a.evaluator, seen: a.collector.Snapshot, pace: a.collector.Pace, clouds: a.clouds.Load,
 		mode: func() replication.Mode { return a.current.Load().config.Global.Mode },
-		now:  a.o.Now, started: a.started, sleep: newSleepWatch(a.o.Now, quorum.SinceBoot(a.o.Now)), took: a.metrics.evaluated,
+		now:  a.o.Now, started: a.started, sleep: newSleepWatch(a.o.Now, quorum.SinceBoot(a.o.Now)), frozen: a.freeze.look, took: a.metrics.evaluated,
 	}
 }
 

@@ -27,6 +27,7 @@ type evaluating struct {
 	now       func() time.Time
 	started   time.Time
 	sleep     *sleepWatch
+	frozen    func() *replication.Freeze // what stops this observer alone
 	took      func(rule string, d time.Duration, failed bool)
 	listed    atomic.Pointer[listing]
 }
@@ -120,6 +121,9 @@ func ruleOf(r policy.RuleResult, ceiling replication.Mode) failover.Rule {
 // fitness is what this observer knows of itself.
 func (e *evaluating) fitness(now time.Time, snap *collector.Snapshot) policy.Fitness {
 	f := policy.Fitness{Started: e.started, Suspensions: e.sleep.look()}
+	if frozen := e.frozen(); frozen != nil {
+		f.Frozen = frozen.Who + ": " + frozen.Reason
+	}
 	for _, p := range snap.Probes {
 		if p.Spec.Site == "" {
 			f.References = append(f.References, policy.Reference{Name: p.Spec.Name, OK: p.Result.Success, At: p.Result.At, Age: p.Until().Sub(p.Result.At)})

@@ -3,10 +3,12 @@ package app
 import (
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/collector"
 	"github.com/drwatch/drwatch/internal/exposition"
+	"github.com/drwatch/drwatch/internal/replication"
 )
 
 // Definitions are the metrics of the page, beside those of a collector.
@@ -23,3 +25,18 @@ func Caught(log *slog.Logger, f func() error) error { return caught(log, f) }
 
 // AccountOf is an account as the API tells it.
 func AccountOf(a collector.Account, snap *collector.Snapshot) api.Account { return accountOf(a, snap) }
+
+// LocalFreeze looks at what freezes an observer that was started with o.
+func LocalFreeze(o Options) (look func() *replication.Freeze, err error) {
+	f, err := newLocalFreeze(&o)
+	if err != nil {
+		return nil, err
+	}
+	return f.look, nil
+}
+
+// FrozenTold is what tells the log of freezes.
+func FrozenTold(log *slog.Logger) func(now time.Time, all, local *replication.Freeze) {
+	var t frozenTold
+	return func(now time.Time, all, local *replication.Freeze) { t.tell(log, now, all, local) }
+}

@@ -20,6 +20,9 @@ type Options struct {
 	Observer    string           // overrides observer.name
 	Site        string           // overrides observer.site
 	Version     string
+	// Freeze is what DRWATCH_FREEZE holds: unless it is empty, this observer is
+	// frozen for as long as it runs.
+	Freeze string
 	// MemberCommand is the argv that runs quorum.MemberMain.
 	MemberCommand []string
 	Web           *web.FlagConfig

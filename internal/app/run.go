@@ -72,6 +72,8 @@ func (a *App) loop(ctx context.Context) {
 		} else {
 			a.metrics.roundDone()
 		}
+		state := a.controller.State()
+		a.frozenTold.tell(a.o.Logger, a.o.Now(), state.Cluster.Freeze, state.LocalFreeze)
 		a.feed()
 		pause := max(a.untilDue(began), leastPause)
 		timer := time.NewTimer(pause)

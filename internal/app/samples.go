@@ -18,7 +18,7 @@ func definitions() []collector.Metric {
 	return []collector.Metric{
 		{Name: "drwatch_observers", Help: "Observers by the site they stand in.", Labels: []string{"site", "state"}},
 		{Name: "drwatch_leader", Help: "1 while this observer leads."},
-		{Name: "drwatch_frozen", Help: "1 while nothing may be failed over: frozen by a person, or the store cannot be read."},
+		{Name: "drwatch_frozen", Help: "1 while nothing may be failed over from here: frozen by a person, by a file or variable beside this observer, or the store cannot be read."},
 		{Name: "drwatch_store_up", Help: "1 while the coordination store can be read and written, as this observer sees it."},
 		{Name: "drwatch_rule_info", Help: "Each rule with its effective mode and hash.", Labels: []string{"rule", "mode", "action", "hash"}},
 		{Name: "drwatch_rule_active", Help: "1 while a rule's trigger is true for a group: pending until it was for the whole `for`, then firing.", Labels: with("rule", "state")},
@@ -45,7 +45,7 @@ func (a *App) observerSamples() []collector.Sample {
 	s := a.controller.State()
 	var out samples
 	out.add("drwatch_leader", boolean(s.Leads))
-	out.add("drwatch_frozen", boolean(s.Cluster.Freeze != nil || s.ClusterErr != "" || s.At.IsZero()))
+	out.add("drwatch_frozen", boolean(s.Cluster.Freeze != nil || s.LocalFreeze != nil || s.ClusterErr != "" || s.At.IsZero()))
 	out.add("drwatch_store_up", boolean(a.store.Status().Works()))
 	ok, good := a.reloads.state()
 	out.add("drwatch_config_last_reload_successful", boolean(ok))

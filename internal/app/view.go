@@ -22,7 +22,7 @@ func (a *App) Status() api.Status {
 	c := l.config
 	s := api.Status{
 		Version: a.o.Version, Observer: c.Observer.Name, Site: c.Observer.Site, Mode: c.Global.Mode, StartedAt: a.started.UTC(),
-		Leads: state.Leads, Freeze: state.Cluster.Freeze, EvaluatedAt: utc(state.At), Fitness: fitnessOf(state.Evaluation),
+		Leads: state.Leads, Freeze: state.Cluster.Freeze, LocalFreeze: state.LocalFreeze, EvaluatedAt: utc(state.At), Fitness: fitnessOf(state.Evaluation),
 		Store: api.Store{Joined: store.Joined, Restarts: store.Restarts, Error: store.LastError},
 	}
 	if s.Store.Error == "" {

@@ -58,6 +58,9 @@ func fitting(w io.Writer) func(s string, n int) string {
 // Status writes what a daemon says of itself.
 func Status(w io.Writer, s api.Status, now time.Time) error {
 	fmt.Fprintf(w, "drwatch %s, observer %s at %s, ceiling %s\n", orDash(s.Version), s.Observer, orDash(s.Site), s.Mode)
+	if f := s.LocalFreeze; f != nil {
+		fmt.Fprintf(w, "FROZEN HERE by %s: %s; this observer alone\n", plain(f.Who), plain(f.Reason))
+	}
 	switch {
 	case s.Freeze != nil:
 		fmt.Fprintf(w, "FROZEN by %s: %s\n", plain(s.Freeze.Who), plain(s.Freeze.Reason))

@@ -175,7 +175,7 @@ func TestTables(t *testing.T) {
 					{Name: "new", Provider: replication.HuaweiEVS, Error: "no answer within 20s"},
 				},
 				OpenIncidents: []api.OpenIncidents{{Phase: replication.Held, HeldBy: "approval", Count: 5}, {Phase: replication.Verifying, Count: 1}},
-				LatchedGroups: 2,
+				LatchedGroups: 2, LocalFreeze: &replication.Freeze{Who: "the file /data/FREEZE", Reason: "there since 2026-01-02T03:00:00Z"},
 			}, now)
 		},
 		"rules": func(b io.Writer) error {

@@ -68,7 +68,7 @@ func (c *Controller) Propose(ctx context.Context, a Ask) (Proposal, error) {
 		return Proposal{}, err
 	}
 	s := c.State()
-	p, err := c.propose(a, g, s.Cluster, s.Leads)
+	p, err := c.propose(a, g, c.asSeenHere(s.Cluster), s.Leads)
 	if err == nil && s.ClusterErr != "" {
 		p.OK = false
 		p.Conditions = append(p.Conditions, replication.Condition{Name: "store", Value: s.ClusterErr, Threshold: "the coordination store answers"})

@@ -35,6 +35,10 @@ type Options struct {
 	// MayLead tells whether this observer has credentials to act with at all. Nil:
 	// it may.
 	MayLead func() bool
+	// LocalFreeze tells what beside this observer stops it, and it alone; nil when
+	// nothing does. It is asked in every round and before everything that is sent,
+	// from any goroutine. Nil: there is no such thing.
+	LocalFreeze func() *replication.Freeze
 	// ActionTimeout is an account's bound on one mutating call, for what a person
 	// asks for. Nil: none.
 	ActionTimeout func(account string) time.Duration
@@ -134,6 +138,9 @@ type State struct {
 	Evaluation Evaluation
 	Decisions  []Decision
 	Leads      bool
+	// LocalFreeze is what beside this observer stops it, nil when nothing does. The
+	// Cluster has the freeze that holds for all.
+	LocalFreeze *replication.Freeze
 }
 
 // New makes a Controller. Nothing runs until Round is called.
@@ -164,7 +171,7 @@ func (c *Controller) Round(ctx context.Context) error {
 	}
 	cluster, leads, err := c.meet(ctx, eval)
 	c.publish(func(s *State) {
-		s.At, s.Evaluation = c.o.Now(), eval
+		s.At, s.Evaluation, s.LocalFreeze = c.o.Now(), eval, c.frozenHere()
 		s.ClusterErr = ""
 		if err != nil {
 			s.ClusterErr, s.Leads = err.Error(), false
@@ -181,6 +188,7 @@ func (c *Controller) Round(ctx context.Context) error {
 	if leads {
 		c.remember(ctx, eval, cluster)
 	}
+	cluster = c.asSeenHere(cluster)
 	decisions := c.decideAll(eval, cluster)
 	c.publish(func(s *State) { s.Decisions = decisions })
 	c.tellBlocked(eval, decisions, cluster)
@@ -258,6 +266,9 @@ func (c *Controller) dropLost() {
 // maySend is asked with the connection up, before the first byte: the lease of
 // that very election must outlast the call.
 func (c *Controller) maySend(election int64, intent time.Time, need time.Duration) error {
+	if f := c.frozenHere(); f != nil {
+		return fmt.Errorf("frozen by %s: %s: not sent", f.Who, f.Reason)
+	}
 	if took := c.o.Now().Sub(intent); took > sendWithin {
 		return fmt.Errorf("%s passed between intent and first byte, over %s: not sent", took, sendWithin)
 	}

@@ -55,6 +55,7 @@ func (c *Controller) prepare(ctx context.Context, election int64, rec replicatio
 	if err != nil {
 		return nil, fmt.Errorf("reading the coordination store under the claim: %w", err)
 	}
+	cluster = c.asSeenHere(cluster)
 	now, ok := cluster.Incidents[rec.ID]
 	if !ok || now.Token != rec.Token || now.Rev != rec.Rev {
 		return nil, fmt.Errorf("incident %s: %w", rec.ID, replication.ErrConflict)

@@ -53,6 +53,7 @@ func (c *Controller) operateStep(ctx context.Context, election int64, rec replic
 	if err != nil {
 		return nil, fmt.Errorf("reading the coordination store under the claim: %w", err)
 	}
+	cluster = c.asSeenHere(cluster)
 	now, ok := cluster.Incidents[rec.ID]
 	if !ok || now.Token != rec.Token || now.Rev != rec.Rev {
 		return nil, fmt.Errorf("incident %s: %w", rec.ID, replication.ErrConflict)

@@ -25,12 +25,14 @@ type inability struct {
 }
 
 // mayLead tells whether this observer asks to lead at all: never without
-// credentials to act, nor for a while after it has resigned, if there is another.
+// credentials to act, nor frozen or for a while after it has resigned, if there is
+// another. One that leads when it is frozen resigns, after a call on its way.
 func (c *Controller) mayLead() bool {
 	if c.o.MayLead != nil && !c.o.MayLead() {
 		return false
 	}
-	if !c.o.Now().Before(c.unable.out) {
+	frozen := c.election == 0 && c.frozenHere() != nil
+	if !frozen && !c.o.Now().Before(c.unable.out) {
 		return true
 	}
 	return !c.anotherMayLead(c.State().Cluster)
@@ -79,6 +81,9 @@ func (c *Controller) calling(cluster replication.Cluster) bool {
 
 // whyUnable is what this leader has not been able to do for long enough.
 func (c *Controller) whyUnable(eval Evaluation, cluster replication.Cluster) string {
+	if f := c.frozenHere(); f != nil { // that does not pass by itself
+		return fmt.Sprintf("frozen by %s: %s", f.Who, f.Reason)
+	}
 	now, seen := c.o.Now(), map[string]bool{}
 	unfit := 0
 	for _, r := range eval.Rules {

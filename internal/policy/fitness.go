@@ -18,6 +18,7 @@ type Fitness struct {
 	Suspensions []time.Time // when the machine was found to have slept: CLOCK_BOOTTIME ran ahead of CLOCK_MONOTONIC
 	Snapshots   []Snapshot
 	Sites       []SiteView
+	Frozen      string // what beside this observer has frozen it, "" when nothing
 }
 
 // Reference is the newest probe of one reference: something that answers as long
@@ -58,6 +59,7 @@ const (
 	FitData        = "data_fresh"
 	FitSites       = "not_every_site_down"
 	FitStarted     = "started_long_enough"
+	FitFrozen      = "local_freeze"
 	onTimeRounds   = 3
 	lateAfterTimes = 2
 )
@@ -66,8 +68,17 @@ const (
 // What is not known counts against it.
 func (f Fitness) Conditions(at time.Time, hold time.Duration) []replication.Condition {
 	return []replication.Condition{
-		f.references(at), f.probes(at), f.suspended(at, hold), f.data(at), f.sites(), f.started(at, hold),
+		f.references(at), f.probes(at), f.suspended(at, hold), f.data(at), f.sites(), f.started(at, hold), f.frozen(),
 	}
+}
+
+// frozen: a person has taken this observer, and it alone, out of all decisions.
+func (f Fitness) frozen() replication.Condition {
+	c := replication.Condition{Name: FitFrozen, Threshold: "nothing beside this observer freezes it", OK: f.Frozen == "", Value: "none"}
+	if !c.OK {
+		c.Value = f.Frozen
+	}
+	return c
 }
 
 func (f Fitness) references(at time.Time) replication.Condition {

@@ -53,11 +53,12 @@ func TestFitness(t *testing.T) {
 		{"no fresh word of the only site that was up", sites(down, dark), policy.FitSites},
 		{"started less than one for ago", policy.Fitness{Started: at(41)}, policy.FitStarted},
 		{"started one for ago", policy.Fitness{Started: at(40)}, ""},
+		{"frozen from beside", policy.Fitness{Frozen: "the file FREEZE"}, policy.FitFrozen},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conditions := c.fit.Conditions(at(100), time.Minute)
-			if len(conditions) != 6 {
-				t.Errorf("%d conditions, want six", len(conditions))
+			if len(conditions) != 7 {
+				t.Errorf("%d conditions, want seven", len(conditions))
 			}
 			for _, got := range conditions {
 				if got.OK != (got.Name != c.bad) {
