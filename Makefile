@@ -46,13 +46,20 @@ build: ## Build bin/drwatch: static, stripped, stamped with the commit.
 demo: build ## Build, then lose a simulated site and watch its groups fail over (DEMO_FLAGS=…).
 	$(BIN) demo $(DEMO_FLAGS)
 
+# The last line tells how the observers of test/chaos are parted from each other,
+# and what only `make chaos` runs.
 # vet is given -race so that it and the tests share one build of every package;
 # the tests then need not vet again.
 .PHONY: test
 test: test-deps fmt-check ## Check the formatting, vet, and run all tests with the race detector (TEST_FLAGS=…).
 	$(GO) vet -race ./...
 	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $$($(GO) list ./... | grep -vE '$(ALONE)')
-	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) -p 1 $(TEST_FLAGS) $$($(GO) list ./... | grep -E '$(ALONE)')
+	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) -p 1 $(TEST_FLAGS) $$($(GO) list ./... | grep -E '$(ALONE)' | grep -v '/test/chaos$$')
+	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) -v $(TEST_FLAGS) ./test/chaos
+
+.PHONY: chaos
+chaos: ## Run three real observers through every failure, about fifteen minutes (TEST_FLAGS=…).
+	$(GO) test -race -vet=off -count=1 -timeout 40m -v $(TEST_FLAGS) ./test/chaos -chaos.long
 
 .PHONY: test-deps
 test-deps:

@@ -1,0 +1,62 @@
+// Package chaos_test runs three real daemons with their stores at three sites,
+// takes away, pauses and parts what they stand on, and lets the simulated clouds
+// judge: how often each group was really failed over. Each daemon sees the sites,
+// the clouds and the other members through proxies of its own, which the test
+// cuts; so the same network is had on every machine, without privileges.
+package chaos_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/drwatch/drwatch/internal/quorum"
+)
+
+// long asks for all scenarios; without it those run that `make test` has time for.
+var long = flag.Bool("chaos.long", false, "run every scenario and the measurements, some fifteen minutes")
+
+// mode is how the observers are parted from each other.
+const mode = "loopback addresses, each observer behind proxies of its own"
+
+// TestMain is also the daemon and the daemon's store: the test starts itself.
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) == 3 && os.Args[1] == "etcd-member":
+		// etcd reaches its peers as the environment says.
+		if err := os.Setenv("HTTP_PROXY", os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(quorum.MemberMain(nil))
+	case os.Getenv("CHAOS_CONFIG") != "":
+		os.Exit(daemon())
+	}
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given { // six processes each, which wait more than they work
+		if err := flag.Set("test.parallel", "3"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	fmt.Println("chaos: network of the observers:", mode)
+	if !*long {
+		fmt.Println("chaos: the short set; `make chaos` adds:", strings.Join(added(), "; "))
+	}
+	os.Exit(m.Run())
+}
+
+// added are the names of what only the long run has.
+func added() []string {
+	out := []string{"how long decisions take, over many losses"}
+	for _, s := range scenarios() {
+		if !s.short {
+			out = append(out, s.name)
+		}
+	}
+	return out
+}

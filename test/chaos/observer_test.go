@@ -1,0 +1,273 @@
+package chaos_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/api"
+)
+
+// observer is one daemon at its site. Its data outlives its runs.
+type observer struct {
+	t       *testing.T
+	name    string
+	site    string
+	links   *links
+	config  string
+	storage string
+	log     string
+	env     []string
+	later   doc // its configuration once all began, nil: as at first
+
+	mu    sync.Mutex
+	run   *run
+	steps []step
+}
+
+// run is one life of the daemon.
+type run struct {
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	url  string
+	hit  chan struct{} // closed when it came to the step that it dies or stops at
+	done chan struct{}
+}
+
+// step is when the daemon came where.
+type step struct {
+	name string
+	at   time.Time
+}
+
+// start starts the daemon and waits until it listens.
+func (o *observer) start() {
+	o.t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	r := &run{cmd: exec.Command(exe), done: make(chan struct{}), hit: make(chan struct{})}
+	r.cmd.Env = append(os.Environ(), "CHAOS_CONFIG="+o.config, "CHAOS_STORAGE="+o.storage, "HTTP_PROXY="+o.links.proxy)
+	r.cmd.Env = append(r.cmd.Env, o.env...)
+	logs, err := os.OpenFile(o.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer logs.Close()
+	r.cmd.Stderr = logs
+	if r.in, err = r.cmd.StdinPipe(); err != nil { // it stays open as long as this process lives
+		o.t.Fatal(err)
+	}
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if err := r.cmd.Start(); err != nil {
+		o.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for r.url == "" && lines.Scan() {
+		if a, ok := strings.CutPrefix(lines.Text(), "listening "); ok {
+			r.url = "http://" + a
+		}
+	}
+	o.mu.Lock()
+	o.run = r
+	o.mu.Unlock()
+	go func() {
+		for lines.Scan() {
+			o.heard(r, strings.Fields(lines.Text()))
+		}
+		_ = r.cmd.Wait() // how it ended is seen by what it did
+		close(r.done)
+	}()
+	if r.url == "" {
+		o.t.Fatalf("%s did not start\n%s", o.name, o.logs())
+	}
+}
+
+// reload makes the daemon read its files again.
+func (o *observer) reload() {
+	o.t.Helper()
+	if _, err := io.WriteString(o.current().in, "reload\n"); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// logged tells whether the observer has ever logged the text.
+func (o *observer) logged(text string) bool {
+	b, _ := os.ReadFile(o.log)
+	return strings.Contains(string(b), text)
+}
+
+func (o *observer) heard(r *run, words []string) {
+	switch {
+	case len(words) == 2 && words[0] == "hit":
+		close(r.hit)
+	case len(words) == 3 && words[0] == "at":
+		if nanos, err := strconv.ParseInt(words[2], 10, 64); err == nil {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.steps = append(o.steps, step{words[1], time.Unix(0, nanos)})
+		}
+	}
+}
+
+// came is when the daemon first came to the step after a moment.
+func (o *observer) came(name string, after time.Time) (time.Time, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.steps {
+		if s.name == name && s.at.After(after) {
+			return s.at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+func (o *observer) current() *run {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.run
+}
+
+// alive tells whether the daemon runs.
+func (o *observer) alive() bool {
+	r := o.current()
+	if r == nil {
+		return false
+	}
+	select {
+	case <-r.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// signal sends to the daemon and its store, as what befalls a machine does.
+func (o *observer) signal(sig syscall.Signal) {
+	o.t.Helper()
+	pid := o.current().cmd.Process.Pid
+	members := children(pid)
+	for _, p := range append([]int{pid}, members...) {
+		_ = syscall.Kill(p, sig) // one that has gone needs none
+	}
+}
+
+// kill ends the daemon and its store at once and waits until both are gone.
+func (o *observer) kill() {
+	o.t.Helper()
+	r := o.current()
+	if r == nil {
+		return
+	}
+	members := children(r.cmd.Process.Pid)
+	o.signal(syscall.SIGKILL)
+	<-r.done
+	for _, p := range members {
+		for range 200 {
+			if syscall.Kill(p, 0) != nil || zombie(p) {
+				break
+			}
+			<-time.After(10 * time.Millisecond)
+		}
+	}
+}
+
+// children are the processes that the process has started.
+func children(pid int) []int {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	var out []int
+	for _, path := range stats {
+		if f := statOf(path); len(f) > 1 && f[1] == strconv.Itoa(pid) {
+			if p, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+func zombie(pid int) bool {
+	f := statOf(fmt.Sprintf("/proc/%d/stat", pid))
+	return len(f) > 0 && f[0] == "Z"
+}
+
+// statOf is state, parent, and so on, of proc_pid_stat(5).
+func statOf(path string) []string {
+	b, _ := os.ReadFile(path)
+	_, rest, _ := strings.Cut(string(b), ") ")
+	return strings.Fields(rest)
+}
+
+func (o *observer) logs() string {
+	b, err := os.ReadFile(o.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(string(b), "\n")
+	return "--- " + o.name + ":\n" + strings.Join(lines[max(0, len(lines)-60):], "\n")
+}
+
+// get asks the daemon's API.
+func get[T any](o *observer, path string) (out T, err error) {
+	c := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Get(o.current().url + "/api/v1/" + path)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	var e api.Envelope
+	if err := json.NewDecoder(resp.Body).Decode(&e); err != nil {
+		return out, err
+	}
+	if e.Status != "success" {
+		return out, fmt.Errorf("%s: %s", path, e.Error)
+	}
+	return out, json.Unmarshal(e.Data, &out)
+}
+
+// post sends a body to the daemon's API.
+func (o *observer) post(path, body string) error {
+	resp, err := http.Post(o.current().url+"/api/v1/"+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s answers %s", o.name, path, resp.Status)
+	}
+	return nil
+}
+
+// fit tells whether the observer is ready, and vouches for itself.
+func (o *observer) fit() bool {
+	s, err := get[api.Status](o, "status")
+	if err != nil || !s.Ready || s.Leader == "" || len(s.Fitness) == 0 {
+		return false
+	}
+	for _, f := range s.Fitness {
+		if !f.OK {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *observer) leads() bool {
+	s, err := get[api.Status](o, "status")
+	return err == nil && s.Leads
+}

@@ -1,0 +1,157 @@
+package chaos_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/cloudsim"
+)
+
+// scenario is one thing that happens to three observers of their own.
+type scenario struct {
+	name  string
+	short bool // `make test` has time for it
+	plan  plan
+	run   func(w *world)
+}
+
+// scenarios are all of them, the ones that tell most first.
+func scenarios() []scenario {
+	return []scenario{
+		{"the site dies with its observer and two others agree", true, plan{}, siteDies},
+		{"the link between a and b is cut while the witness sees both", true, plan{}, linkCut},
+		{"every probe of one observer fails", true, plan{}, allProbesFail},
+		{"one observer is isolated", true, plan{}, isolated},
+		{"the leader is killed after the call has left", true, killing("sent"), killed},
+		{"the leader is stopped past its lease before the call", true, stopping("intent"), paused},
+		{"only one site is left", false, plan{}, oneLeft},
+		{"the leader is killed when it has claimed", false, killing("claimed"), killed},
+		{"the leader is killed between intent and call", false, killing("intent"), killed},
+		{"the leader is killed at the first byte", false, killing("first_byte"), killed},
+		{"the leader is killed while it verifies", false, killing("verifying"), killed},
+		{"a leader whose vote is needed is killed and comes back", false, plan{env: killing("intent").env}, killedAndBack},
+		{"all three are paused and then the site dies", false, plan{groups: one}, allPaused},
+		{"the vetoing observer restarts while the vote is counted", false, plan{groups: one, lease: "10s"}, vetoRestarts},
+		{"two accounts list the same group", false, plan{groups: (*world).ebs, edit: listTwice}, siteLost},
+		{"a call to DWS with unknown outcome and no proof", false, plan{groups: (*world).dws}, unknownDWS},
+		{"the way of the leader to the provider is dead", false, plan{groups: one, aLeads: true}, noEgress},
+		{"the endpoint of the account stands in the lost region", false, plan{groups: (*world).ebs}, endpointLost},
+		{"the provider acts and cuts the connection", false, plan{}, actsAndCuts},
+		{"the provider gives no answer and acts 20s later", false, plan{env: []string{"CHAOS_LIFE=60s"}}, actsLate},
+		{"the site flaps around the hold time", false, plan{groups: one}, flaps},
+		{"the rule file differs on one observer", false, plan{groups: one, rules: differs}, rulesDiffer},
+		{"fifty groups and five at a time", false, plan{groups: fifty, rules: fiveAtATime}, fiftyGroups},
+		{"a thousand copies of the alert from three senders", false, plan{groups: one, rules: byAlert}, manyAlerts},
+	}
+}
+
+func TestScenarios(t *testing.T) {
+	t.Log("network of the observers: " + mode)
+	for _, s := range scenarios() {
+		if !s.short && !*long {
+			continue // main tells which
+		}
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, s.plan)
+			w.begin()
+			s.run(w)
+		})
+	}
+}
+
+func one(w *world) { w.sdrs(1) }
+
+func killing(step string) plan {
+	return plan{groups: one, aLeads: true, env: []string{"CHAOS_AT=" + step + " kill"}}
+}
+
+func stopping(step string) plan {
+	return plan{groups: one, aLeads: true, env: []string{"CHAOS_AT=" + step + " stop"}}
+}
+
+func siteDies(w *world) {
+	w.lose(cloudsim.Loss{})
+	w.observers[obsA].kill()
+	w.once(60 * time.Second)
+}
+
+// linkCut: b sees az-a down, and a sees az-b down; the witness sees both.
+func linkCut(w *world) {
+	w.part(obsA, obsB)
+	w.blind(obsA, azB)
+	w.blind(obsB, azA)
+	w.tells(w.observers[obsB], 20*time.Second, "obs-b at az-b: go")
+	w.never()
+}
+
+func allProbesFail(w *world) {
+	for _, site := range []string{azA, azB} {
+		w.blind(obsB, site)
+	}
+	w.tells(w.observers[obsB], 20*time.Second, "not_every_site_down")
+	w.never()
+}
+
+// isolated: it is back among the others once its network is.
+func isolated(w *world) {
+	o := w.observers[obsB]
+	others := []string{w.peers[obsA], w.peers[obsW], w.reference.URL, w.cloud.HealthURL(azA), w.cloud.HealthURL(azB)}
+	others = append(others, w.endpoints()...)
+	w.part(obsB, obsA)
+	w.part(obsB, obsW)
+	for _, url := range others {
+		o.links.cut(url)
+	}
+	w.never()
+	for _, url := range others {
+		o.links.mend(url)
+	}
+	for _, n := range []string{obsA, obsW} {
+		w.observers[n].links.mend(w.peers[obsB])
+	}
+	w.eventually("it vouches for itself again", 30*time.Second, o.fit)
+	w.untouched()
+}
+
+// oneLeft: az-a is gone with its observer, and the witness too.
+func oneLeft(w *world) {
+	w.lose(cloudsim.Loss{})
+	w.observers[obsA].kill()
+	w.observers[obsW].kill()
+	w.never()
+	w.tell("told: %s", w.observers[obsB].explain("servers-0"))
+	w.tells(w.observers[obsB], 20*time.Second, "store")
+}
+
+// killed: the leader dies at a step with its store, and stays away.
+func killed(w *world) {
+	w.lose(cloudsim.Loss{})
+	w.hit(30 * time.Second).kill()
+	w.once(90 * time.Second)
+}
+
+// killedAndBack: the leader dies at a step, and its vote may be one of the two
+// that are needed: it comes back as a service manager brings it back.
+func killedAndBack(w *world) {
+	w.lose(cloudsim.Loss{})
+	o := w.hit(30 * time.Second)
+	o.kill()
+	o.start()
+	w.once(90 * time.Second)
+}
+
+// paused: the leader stops when its intent is written and nothing was sent, as a
+// machine that is suspended; another takes over and sends; the first goes on.
+func paused(w *world) {
+	w.lose(cloudsim.Loss{})
+	old := w.hit(30 * time.Second)
+	old.signal(stop)
+	w.once(90 * time.Second)
+	old.signal(cont)
+	w.eventually("the old leader is back", 60*time.Second, old.fit)
+	if n := len(w.calls("")); n != 1 {
+		w.Errorf("%d calls, want the one of the new leader: %+v", n, w.calls(""))
+	}
+	w.count(1)
+}
