@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/drwatch/drwatch/internal/collector"
 	"github.com/drwatch/drwatch/internal/failover"
@@ -16,7 +17,9 @@ func definitions() []collector.Metric {
 	group := []string{"account", "group"}
 	with := func(first string, last ...string) []string { return append(append([]string{first}, group...), last...) }
 	return []collector.Metric{
-		{Name: "drwatch_observers", Help: "Observers by the site they stand in.", Labels: []string{"site", "state"}},
+		{Name: "drwatch_observers", Help: "Observers by the site they stand in: live, or lost and not removed.", Labels: []string{"site", "state"}},
+		{Name: "drwatch_witness_last_seen_timestamp_seconds", Help: "When the heartbeat of an observer at the site was last seen to move.", Unit: "seconds", Labels: []string{"site"}},
+		{Name: "drwatch_observer_fit", Help: "1 for each condition of this observer's fitness that holds for all rules; with 0 it abstains.", Labels: []string{"condition"}},
 		{Name: "drwatch_leader", Help: "1 while this observer leads."},
 		{Name: "drwatch_frozen", Help: "1 while nothing may be failed over from here: frozen by a person, by a file or variable beside this observer, or the store cannot be read."},
 		{Name: "drwatch_store_up", Help: "1 while the coordination store can be read and written, as this observer sees it."},
@@ -51,7 +54,10 @@ func (a *App) observerSamples() []collector.Sample {
 	out.add("drwatch_config_last_reload_successful", boolean(ok))
 	out.add("drwatch_config_last_reload_success_timestamp_seconds", unix(good))
 	out.keys(a.clouds.Load().order)
-	out.observers(s.Cluster)
+	out.observers(s.Cluster, a.controller.LastBeats())
+	for _, f := range fitnessOf(s.Evaluation) {
+		out.add("drwatch_observer_fit", boolean(f.OK), f.Name)
+	}
 	for _, r := range s.Evaluation.Rules {
 		out.add("drwatch_rule_info", 1, r.Rule.Name, string(r.Rule.Mode), string(r.Rule.Action), r.Rule.Hash)
 	}
@@ -93,13 +99,32 @@ func (s *samples) add(name string, v float64, labels ...string) {
 	*s = append(*s, collector.Sample{Metric: name, Labels: labels, Value: v})
 }
 
-func (s *samples) observers(c replication.Cluster) {
-	bySite := map[string]int{}
+func (s *samples) observers(c replication.Cluster, beats map[string]time.Time) {
+	live, all, seen := map[string]int{}, map[string]int{}, map[string]time.Time{}
+	alive := map[string]bool{}
 	for _, o := range c.Observers {
-		bySite[o.Site]++
+		live[o.Site]++
+		all[o.Site]++
+		alive[o.Name] = true
+		if at := beats[o.Name]; at.After(seen[o.Site]) {
+			seen[o.Site] = at
+		}
 	}
-	for _, site := range slices.Sorted(maps.Keys(bySite)) {
-		s.add("drwatch_observers", float64(bySite[site]), site, "live")
+	for name, site := range c.Registered {
+		if alive[name] {
+			continue
+		}
+		all[site]++
+		if at := beats[name]; at.After(seen[site]) {
+			seen[site] = at
+		}
+	}
+	for _, site := range slices.Sorted(maps.Keys(all)) {
+		s.add("drwatch_observers", float64(live[site]), site, "live")
+		s.add("drwatch_observers", float64(all[site]-live[site]), site, "lost")
+		if at := seen[site]; !at.IsZero() {
+			s.add("drwatch_witness_last_seen_timestamp_seconds", unix(at), site)
+		}
 	}
 }
 

@@ -323,6 +323,20 @@ func (c *Controller) watchBeats(cluster replication.Cluster) {
 	}
 }
 
+// LastBeats tells when the heartbeat of each observer was last seen to move, by
+// this observer's clock; those that never were are left out.
+func (c *Controller) LastBeats() map[string]time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]time.Time{}
+	for name, b := range c.beats {
+		if !b.moved.IsZero() {
+			out[name] = b.moved
+		}
+	}
+	return out
+}
+
 func (c *Controller) beating() map[string]bool {
 	now := c.o.Now()
 	c.mu.Lock()
