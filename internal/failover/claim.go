@@ -22,9 +22,9 @@ const maxClaimsARound = 32
 // claimAll claims what the decisions allow. Conflicts are left to the next
 // round: what they show is read again and decided again.
 func (c *Controller) claimAll(ctx context.Context, eval Evaluation, cluster replication.Cluster, ds []Decision) {
-	claimed := map[replication.GroupKey]bool{}
+	claimed, began := map[replication.GroupKey]bool{}, c.o.Now()
 	for _, d := range ds {
-		if len(claimed) == maxClaimsARound {
+		if len(claimed) == maxClaimsARound || c.spent(began) {
 			c.nudge()
 			return
 		}

@@ -109,6 +109,7 @@ type Controller struct {
 	busy     map[string]bool     // incidents that were being driven when the store was read
 	seen     map[string]sighting // incident → foreign holder first seen
 	lastTick time.Time
+	driven   string // the incident that a round has looked at last
 	toldAt   map[string]time.Time
 
 	wake chan struct{}

@@ -14,15 +14,60 @@ import (
 // driveAll looks at every incident that has not ended: takes over what nobody
 // holds, holds or ends what waits, and starts what may go on.
 func (c *Controller) driveAll(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
-	for _, id := range slices.Sorted(maps.Keys(cluster.Incidents)) {
+	began := c.o.Now()
+	for _, id := range c.inTurn(cluster) {
 		rec := cluster.Incidents[id]
-		if rec.Phase.Ended() {
-			continue
+		if c.spent(began) {
+			c.nudge()
+			return
 		}
+		c.driven = id
 		if err := c.drive(ctx, eval, cluster, rec); err != nil {
 			c.o.Logger.Warn("incident not moved on, tried again next round", "incident", id, "err", err)
 		}
 	}
+}
+
+// inTurn are the incidents that have not ended, from the one behind the last
+// that a round has looked at: a round that has no time for all goes on there.
+func (c *Controller) inTurn(cluster replication.Cluster) []string {
+	var before, behind []string
+	for _, id := range slices.Sorted(maps.Keys(cluster.Incidents)) {
+		switch {
+		case cluster.Incidents[id].Phase.Ended():
+		case id > c.driven:
+			behind = append(behind, id)
+		default:
+			before = append(before, id)
+		}
+	}
+	return append(behind, before...)
+}
+
+// roundShare is the part of the lease that the claims of a round may take, and
+// once more what it drives. The round renews the lease, and a call needs most of
+// it: a leader that wrote for longer would lose what it works under, and so
+// would the one after it.
+const roundShare = 15
+
+// spent tells that a part of the round has taken its share.
+func (c *Controller) spent(began time.Time) bool {
+	return c.o.Now().Sub(began) >= c.o.LeaseTTL/roundShare
+}
+
+// hasTurn tells whether a slot can be free for the incident: each that is on its
+// way to its call may take one. The others need not ask the provider meanwhile.
+func (c *Controller) hasTurn(cluster replication.Cluster, rec replication.IncidentRecord) bool {
+	if rec.Slot >= 0 {
+		return true
+	}
+	taken := len(cluster.Slots[rec.Rule])
+	for id := range c.runningNow() {
+		if on, ok := cluster.Incidents[id]; ok && on.Rule == rec.Rule && on.Slot < 0 {
+			taken++
+		}
+	}
+	return taken < rec.Plan.MaxConcurrent
 }
 
 func (c *Controller) drive(ctx context.Context, eval Evaluation, cluster replication.Cluster, rec replication.IncidentRecord) error {
@@ -106,7 +151,9 @@ func (c *Controller) driveWaiting(ctx context.Context, eval Evaluation, cluster 
 	if by != "" {
 		return c.hold(ctx, rec, d, by, why)
 	}
-	c.start(ctx, rec, c.execute)
+	if c.hasTurn(cluster, rec) {
+		c.start(ctx, rec, c.execute)
+	}
 	return nil
 }
 
