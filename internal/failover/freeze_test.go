@@ -55,6 +55,9 @@ func TestLocalFreezeStopsBeforeEachStep(t *testing.T) {
 				if s.LocalFreeze == nil || s.Cluster.Freeze != nil || !s.Leads {
 					t.Errorf("state: local %v, of all %v, leads %v; alone it leads on", s.LocalFreeze, s.Cluster.Freeze, s.Leads)
 				}
+				if n := len(w.callsMade()); (moment == "claimed" || moment == "read") && n != 0 {
+					t.Errorf("%d intents although it was frozen before: %s", n, w.events())
+				}
 				if want == 0 && !blockedBy(s, "not_frozen", "the file /data/FREEZE") {
 					t.Errorf("what holds it does not name the file: %+v", s.Decisions)
 				}
@@ -68,6 +71,14 @@ func TestLocalFreezeStopsBeforeEachStep(t *testing.T) {
 			})
 		})
 	}
+}
+
+// callsMade are the calls of all incidents, also those that were never sent.
+func (w *world) callsMade() (calls []replication.Call) {
+	for _, rec := range w.incidents() {
+		calls = append(calls, rec.Calls...)
+	}
+	return calls
 }
 
 func blockedBy(s failover.State, name, text string) bool {
@@ -108,6 +119,34 @@ func TestLocallyFrozenLeaderMakesRoom(t *testing.T) {
 		if calls != 1 || effects != 1 {
 			t.Errorf("%d calls, %d effects, want one by the other: %s", calls, effects, w.events())
 		}
+	})
+}
+
+// TestLocallyFrozenDoesNotAskToLead: as long as another may, whatever becomes of
+// that one's leadership meanwhile.
+func TestLocallyFrozenDoesNotAskToLead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, replication.HuaweiSDRS, replication.Auto)
+		w.rules.says(replication.Pending)
+		other := w.store.Join(time.Now, "obs-2", "az-b")
+		_, stopOther := w.observe(other, nil)
+		wait(5 * time.Second)
+		var freeze beside
+		freeze.on.Store(true)
+		c, stop := w.controller(func(o *failover.Options) { o.LocalFreeze = freeze.look })
+		wait(5 * time.Second)
+		for range 20 {
+			if err := other.Resign(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			wait(1700 * time.Millisecond) // whichever of the two comes first then
+			if c.State().Leads {
+				t.Error("the frozen one leads")
+				break
+			}
+		}
+		stop()
+		stopOther()
 	})
 }
 
@@ -169,6 +208,9 @@ func TestLocalFreezeStopsPersonsToo(t *testing.T) {
 		})
 		wait(5 * time.Second)
 		freeze.on.Store(true)
+		if p, err := c.Propose(context.Background(), asking(replication.Switchover)); err != nil || p.OK {
+			t.Errorf("the plan while frozen: OK %v, %v", p.OK, err)
+		}
 		_, _, err := c.Act(context.Background(), asking(replication.Switchover))
 		if !errors.Is(err, failover.ErrNotNow) || !strings.Contains(err.Error(), "the file /data/FREEZE") {
 			t.Errorf("asked while frozen: %v", err)
