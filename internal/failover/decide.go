@@ -146,8 +146,19 @@ func rpo(s Snapshot, lost time.Time) *time.Duration {
 	if lost.IsZero() {
 		lost = s.Now
 	}
-	lag := max(lost.Sub(g.LastSync), 0)
+	lag := max(lost.Add(clockBehind(g)).Sub(g.LastSync), 0)
 	return &lag
+}
+
+// clockBehind is by how much this observer's wall clock is behind the provider's,
+// by which the last synchronisation is told: what is lost must not look smaller
+// for it. A clock that is ahead makes it look greater, which only holds back; and
+// so does what cannot be told from that, an old Date.
+func clockBehind(g replication.Group) time.Duration {
+	if behind := g.ProviderTime.Sub(g.ReadAt.Round(0)); !g.ReadAt.IsZero() && behind > futureSlack {
+		return behind
+	}
+	return 0
 }
 
 // futureSlack is how far the clocks of a provider's parts may lie apart.
