@@ -23,6 +23,11 @@ func daemon() int {
 	if d, err := time.ParseDuration(os.Getenv("CHAOS_LIFE")); err == nil {
 		life = d
 	}
+	wrong, err := time.ParseDuration(os.Getenv("CHAOS_CLOCK"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -44,6 +49,7 @@ func daemon() int {
 		Web:           &web.FlagConfig{WebListenAddresses: &[]string{"127.0.0.1:0"}, WebConfigFile: &none, WebSystemdSocket: &no},
 		Logger:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Reload:        reload,
+		Now:           func() time.Time { return time.Now().Add(wrong) },
 		TrackInterval: 100 * time.Millisecond, SignatureLife: life, Settle: time.Second, Margin: 500 * time.Millisecond,
 		Listening: func(a []string) { fmt.Printf("listening %s\n", a[0]) },
 		At: func(step string) {

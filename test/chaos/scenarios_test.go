@@ -41,6 +41,9 @@ func scenarios() []scenario {
 		{"the site flaps around the hold time", false, plan{groups: one}, flaps},
 		{"the rule file differs on one observer", false, plan{groups: one, rules: differs}, rulesDiffer},
 		{"fifty groups and five at a time", false, plan{groups: fifty, rules: fiveAtATime}, fiftyGroups},
+		{"the clock of an observer that votes is an hour ahead", false, plan{aLeads: true, clocks: map[string]time.Duration{obsB: time.Hour}}, siteLost},
+		{"the clock of an observer that votes is an hour behind", false, plan{aLeads: true, clocks: map[string]time.Duration{obsB: -time.Hour}}, siteLost},
+		{"the clock of the leader is an hour behind", false, plan{aLeads: true, clocks: map[string]time.Duration{obsA: -time.Hour}}, siteLost},
 		{"a thousand copies of the alert from three senders", false, plan{groups: one, rules: byAlert}, manyAlerts},
 	}
 }

@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +45,8 @@ type plan struct {
 	edit   func(observer string, root doc)
 	rules  func(observer, text string) string
 	env    []string
+	probes time.Duration            // how often a site is probed; default 500ms
+	clocks map[string]time.Duration // by how much an observer's clock is wrong
 	// aLeads: the observer at the site that is lost leads at first. What becomes
 	// of it takes no vote away.
 	aLeads bool
@@ -108,15 +112,16 @@ func (w *world) newObserver(name, site string, p plan, env []string) *observer {
 	w.Helper()
 	dir := w.TempDir()
 	o := &observer{
-		t: w.T, name: name, site: site, links: newLinks(w.T), storage: filepath.Join(dir, "data"), log: filepath.Join(dir, "log"), env: env,
+		t: w.T, name: name, site: site, links: newLinks(w.T), storage: filepath.Join(dir, "data"), log: filepath.Join(dir, "log"), env: append(slices.Clone(env), "CHAOS_CLOCK="+p.clocks[name].String()),
 	}
 	text := rules + p.rule
 	if p.rules != nil {
 		text = p.rules(name, text)
 	}
 	write(w.T, filepath.Join(dir, "rules.yml"), text)
+	every := cmp.Or(p.probes, 500*time.Millisecond)
 	path, err := w.cloud.WriteConfig(dir, cloudsim.ConfigOptions{
-		PollInterval: time.Second, EvaluationInterval: 500 * time.Millisecond, ProbeInterval: 500 * time.Millisecond, ProbeTimeout: 400 * time.Millisecond,
+		PollInterval: time.Second, EvaluationInterval: 500 * time.Millisecond, ProbeInterval: every, ProbeTimeout: every * 4 / 5,
 		Mode: "auto", RuleFiles: []string{"rules.yml"}, Observer: name, ObserverSite: site,
 	})
 	if err != nil {
