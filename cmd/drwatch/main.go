@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/version"
 
+	"github.com/drwatch/drwatch/internal/demo"
 	"github.com/drwatch/drwatch/internal/quorum"
 )
 
@@ -28,6 +29,9 @@ func main() {
 	// a child of its own. It is no command for a person.
 	if len(os.Args) > 1 && os.Args[1] == memberCommand {
 		os.Exit(quorum.MemberMain(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == demoObserver {
+		os.Exit(demo.ObserverMain(os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(run(os.Args[1:]))
 }

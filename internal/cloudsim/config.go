@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,6 +28,13 @@ type ConfigOptions struct {
 	// AcceptSingleObserver is the reason under which a lone observer may go
 	// beyond mode approve; "" = it may not.
 	AcceptSingleObserver string
+	// Peers are the peer URLs of all observers by name; nil = this one is alone.
+	Peers map[string]string
+	// Sites are further sites without probes, where other observers stand.
+	Sites         []string
+	LeaseTTL      time.Duration // coordination.lease_ttl
+	ActionTimeout time.Duration // of each account
+	NeverActs     bool          // action_credentials: none, as a witness has it
 }
 
 // The files that WriteConfig writes, below its directory.
@@ -64,7 +72,7 @@ func (c *Cloud) WriteConfig(dir string, o ConfigOptions) (path string, err error
 type configDoc struct {
 	Global       map[string]string    `yaml:"global,omitempty"`
 	Observer     map[string]string    `yaml:"observer,omitempty"`
-	Coordination map[string]string    `yaml:"coordination,omitempty"`
+	Coordination map[string]any       `yaml:"coordination,omitempty"`
 	Sites        []configSite         `yaml:"sites"`
 	Modules      map[string]configMod `yaml:"probe_modules"`
 	Accounts     []configAccount      `yaml:"accounts"`
@@ -90,17 +98,19 @@ type configMod struct {
 }
 
 type configAccount struct {
-	Name           string               `yaml:"name"`
-	Provider       replication.Provider `yaml:"provider"`
-	Region         string               `yaml:"region"`
-	ProjectID      string               `yaml:"project_id,omitempty"`
-	Endpoint       string               `yaml:"endpoint"`
-	ActionRegion   string               `yaml:"action_region,omitempty"`
-	ActionEndpoint string               `yaml:"action_endpoint,omitempty"`
-	Zones          map[string]string    `yaml:"zones,omitempty"`
-	Groups         map[string][]string  `yaml:"groups,omitempty"`
-	Credentials    map[string]string    `yaml:"credentials"`
-	PollInterval   string               `yaml:"poll_interval,omitempty"`
+	Name              string               `yaml:"name"`
+	Provider          replication.Provider `yaml:"provider"`
+	Region            string               `yaml:"region"`
+	ProjectID         string               `yaml:"project_id,omitempty"`
+	Endpoint          string               `yaml:"endpoint"`
+	ActionRegion      string               `yaml:"action_region,omitempty"`
+	ActionEndpoint    string               `yaml:"action_endpoint,omitempty"`
+	Zones             map[string]string    `yaml:"zones,omitempty"`
+	Groups            map[string][]string  `yaml:"groups,omitempty"`
+	Credentials       map[string]string    `yaml:"credentials"`
+	ActionCredentials string               `yaml:"action_credentials,omitempty"`
+	ActionTimeout     string               `yaml:"action_timeout,omitempty"`
+	PollInterval      string               `yaml:"poll_interval,omitempty"`
 }
 
 func (c *Cloud) config(o ConfigOptions) configDoc {
@@ -111,20 +121,34 @@ func (c *Cloud) config(o ConfigOptions) configDoc {
 		RuleFiles: o.RuleFiles,
 		Accounts:  c.configAccounts(o),
 	}
-	doc.Coordination = withoutEmpty(map[string]string{"accept_single_observer": o.AcceptSingleObserver})
-	observerStands := o.ObserverSite == ""
+	doc.Coordination = coordination(o)
+	without := append([]string{o.ObserverSite}, o.Sites...)
 	for _, s := range c.o.Sites {
 		site := configSite{Name: s.Name, Probes: []configProbe{{Name: "health", Module: "http_2xx", Target: c.HealthURL(s.Name), Interval: promDuration(o.ProbeInterval)}}}
 		for _, l := range s.Locations {
 			site.Locations = append(site.Locations, withoutEmpty(map[string]string{"region": l.Region, "zone": l.Zone}))
 		}
 		doc.Sites = append(doc.Sites, site)
-		observerStands = observerStands || s.Name == o.ObserverSite
 	}
-	if !observerStands {
-		doc.Sites = append(doc.Sites, configSite{Name: o.ObserverSite})
+	for _, name := range without {
+		if name != "" && !slices.ContainsFunc(doc.Sites, func(s configSite) bool { return s.Name == name }) {
+			doc.Sites = append(doc.Sites, configSite{Name: name})
+		}
 	}
 	return doc
+}
+
+func coordination(o ConfigOptions) map[string]any {
+	out := map[string]any{}
+	for key, text := range map[string]string{"accept_single_observer": o.AcceptSingleObserver, "lease_ttl": promDuration(o.LeaseTTL)} {
+		if text != "" {
+			out[key] = text
+		}
+	}
+	if len(o.Peers) > 0 {
+		out["embedded"] = map[string]any{"initial_cluster": o.Peers}
+	}
+	return out
 }
 
 // configAccounts is an account for each endpoint that is the source of groups,
@@ -158,7 +182,10 @@ func (c *Cloud) configAccount(e, to Endpoint, groups []GroupState, o ConfigOptio
 	a := configAccount{
 		Name: e.Name, Provider: e.Provider, Region: e.Region, Endpoint: c.URL(e.Name),
 		Credentials:  map[string]string{"access_key_file": accessKeyFile, "secret_key_file": secretKeyFile},
-		PollInterval: promDuration(o.PollInterval),
+		PollInterval: promDuration(o.PollInterval), ActionTimeout: promDuration(o.ActionTimeout),
+	}
+	if o.NeverActs {
+		a.ActionCredentials = "none"
 	}
 	if e.Provider != replication.AliyunEBS {
 		a.ProjectID = c.o.ProjectID

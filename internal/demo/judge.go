@@ -16,9 +16,10 @@ const allIncidents = 10000
 
 // judge compares the promise with the clouds' own log of effects, prints the
 // result and leaves it in a report.
-func (p *play) judge(promises []promise) bool {
+func (p *play) judge(ctx context.Context, promises []promise) bool {
 	incidents := map[string]replication.Incident{}
-	for _, i := range p.app.Incidents(allIncidents) {
+	p.look(ctx)
+	for _, i := range p.seen.incidents {
 		incidents[i.Group] = i
 	}
 	var text strings.Builder
@@ -48,6 +49,11 @@ func (p *play) judge(promises []promise) bool {
 		}
 		fmt.Fprintf(&text, "  %-12s %5d  %d\n", provider, p.cloud.Calls(provider, "")-mutating, mutating)
 	}
+	fmt.Fprintf(&text, "\nLeaders: %s\n", p.leaders())
+	if !p.observers[first].isLost() {
+		ok = false
+		fmt.Fprintf(&text, "  %s was to be killed in the middle; it never came to that.\n", first)
+	}
 	verdict := "PROMISE KEPT: every promised failover was made exactly once and proven; nothing else was touched."
 	if !ok {
 		verdict = "PROMISE BROKEN: see the table."
@@ -55,8 +61,17 @@ func (p *play) judge(promises []promise) bool {
 	fmt.Fprintf(&text, "\n%s\n", verdict)
 	p.say.clear()
 	p.say.text(text.String())
-	p.report(text.String())
+	p.report(ctx, text.String())
 	return ok
+}
+
+// leaders tells who led from when on, in seconds of the play.
+func (p *play) leaders() string {
+	var parts []string
+	for _, r := range p.led {
+		parts = append(parts, fmt.Sprintf("%s from %.1f s", r.name, r.at.Sub(p.say.start).Seconds()))
+	}
+	return fmt.Sprintf("%s (changes: %d)", strings.Join(parts, ", "), max(0, len(parts)-1))
 }
 
 func promised(moves bool) string {
@@ -89,7 +104,7 @@ func result(good bool, i replication.Incident) string {
 }
 
 // report leaves the result and the journals of all incidents in a file.
-func (p *play) report(text string) {
+func (p *play) report(ctx context.Context, text string) {
 	f, err := os.CreateTemp("", "drwatch-demo-report-*.txt")
 	if err != nil {
 		p.say.line("no report: %v", err)
@@ -97,8 +112,8 @@ func (p *play) report(text string) {
 	}
 	defer f.Close()
 	fmt.Fprintln(f, text)
-	for _, i := range p.app.Incidents(allIncidents) {
-		whole, err := p.app.Incident(context.Background(), i.ID)
+	for _, i := range p.seen.incidents {
+		whole, err := p.observers[witness].api.Incident(ctx, i.ID)
 		if err == nil {
 			fmt.Fprintln(f)
 			err = console.Incident(f, whole)

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/api"
@@ -18,88 +19,124 @@ type promise struct {
 }
 
 // perform tells the play from the first poll to the last proof.
-func (p *play) perform(ctx context.Context, done <-chan error) (bool, error) {
-	p.say.line("drwatch demo: four simulated clouds, one observer at the witness site, a site that will be lost.")
-	if err := p.await(ctx, done, p.scaled(20*time.Second), "drwatch becomes ready", p.isReady); err != nil {
+func (p *play) perform(ctx context.Context) (bool, error) {
+	p.say.line("drwatch demo: four simulated clouds, three observers, a site that will be lost with one of them.")
+	if err := p.await(ctx, 30*time.Second, "the observers become ready", p.isReady); err != nil {
 		return false, err
 	}
-	p.introduce()
-	if err := p.await(ctx, done, p.scaled(20*time.Second), "every rule can be judged", p.isFit); err != nil {
+	if err := p.introduce(ctx); err != nil {
 		return false, err
 	}
+	if err := p.await(ctx, 30*time.Second, "every rule can be judged", p.isFit); err != nil {
+		return false, err
+	}
+	p.led = p.led[len(p.led)-1:] // who led before is no part of the play
 	promises := p.promise()
 	if p.o.Spoil != nil {
-		if err := p.o.Spoil(p.cloud); err != nil {
+		if err := p.o.Spoil(p.cloud, p.address); err != nil {
 			return false, err
 		}
 	}
-	if err := p.lose(); err != nil {
+	p.say.line("--- az-a is lost now; %s stands there, leads, and still runs ---", first)
+	if err := p.cloud.LoseSite(lostSite, cloudsim.Loss{}); err != nil {
 		return false, err
 	}
-	err := p.follow(ctx, done, promises)
+	err := p.follow(ctx, promises)
 	if err != nil && ctx.Err() != nil {
 		return false, err
 	}
-	return p.judge(promises) && err == nil, err
+	return p.judge(ctx, promises) && err == nil, err
 }
 
-// await waits for a condition, ending early with the daemon or the person.
-func (p *play) await(ctx context.Context, done <-chan error, limit time.Duration, what string, ok func() bool) error {
-	deadline := time.NewTimer(limit + 10*time.Second)
+// await waits for a condition, ending early with an observer or the person.
+func (p *play) await(ctx context.Context, limit time.Duration, what string, ok func() bool) error {
+	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
+		p.look(ctx)
 		if ok() {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("ended by hand before %s", what)
-		case err := <-done:
-			return fmt.Errorf("the daemon ended before %s: %w", what, err)
+		case err := <-p.broken:
+			return fmt.Errorf("before %s: %w", what, err)
 		case <-deadline.C:
 			return fmt.Errorf("waited in vain for this: %s", what)
-		case f := <-p.facts:
-			p.tell(f)
+		case l := <-p.listening:
+			if err := p.reached(l); err != nil {
+				return err
+			}
 		case <-tick.C:
 		}
+		p.tellAll()
 		p.say.draw(p.table())
 	}
 }
 
-func (p *play) isReady() bool { return p.app.Status().Ready && len(p.app.Groups()) > 0 }
-
-// isFit: the observer vouches for itself, and knows every site.
-func (p *play) isFit() bool {
-	s := p.app.Status()
-	if len(s.Fitness) == 0 || !s.Leads {
-		return false
-	}
-	for _, f := range s.Fitness {
-		if !f.OK {
+// isReady: all three are, and the observer of the site that will be lost leads.
+func (p *play) isReady() bool {
+	for _, name := range []string{first, second, witness} {
+		if !p.seen.status[name].Ready {
 			return false
 		}
 	}
-	for _, site := range s.Sites {
-		if len(site.Probes) > 0 && site.Reachable == nil {
+	if p.seen.status[witness].Leader != first || len(p.seen.groups) == 0 {
+		return false
+	}
+	return os.Remove(p.holdBack()) == nil
+}
+
+// isFit: the observers vouch for themselves, know every site, and agree on who
+// leads.
+func (p *play) isFit() bool {
+	for _, name := range []string{first, second, witness} {
+		s := p.seen.status[name]
+		if len(s.Fitness) == 0 || s.Leader != first {
 			return false
+		}
+		for _, f := range s.Fitness {
+			if !f.OK {
+				return false
+			}
+		}
+		for _, site := range s.Sites {
+			if len(site.Probes) > 0 && site.Reachable == nil {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-func (p *play) introduce() {
-	s := p.app.Status()
-	groups := p.app.Groups()
-	p.say.line("Ready: %d accounts, %d groups; page and metrics at http://%s/", len(s.Accounts), len(groups), p.o.Listen)
+func (p *play) introduce(ctx context.Context) error {
+	rules, err := p.observers[witness].api.Rules(ctx)
+	if err != nil {
+		return fmt.Errorf("asking for the rules: %w", err)
+	}
+	s := p.seen.status[witness]
+	p.say.line("Ready: %d accounts, %d groups; page and metrics of the witness at http://%s/", len(s.Accounts), len(p.seen.groups), p.address)
+	for _, name := range []string{first, second, witness} {
+		what := "votes"
+		switch name {
+		case s.Leader:
+			what = "votes, leads"
+		case witness:
+			what = "votes, has no credentials to act with"
+		}
+		p.say.line("  observer %-15s at %-10s %s", name, p.observers[name].site, what)
+	}
 	for _, a := range s.Accounts {
-		p.say.line("  %-24s %-12s %d groups", a.Name, a.Provider, a.Groups)
+		p.say.line("  account %-16s %-13s %d groups", a.Name, a.Provider, a.Groups)
 	}
-	for _, r := range p.app.Rules() {
-		p.say.line("  rule %-15s %-5s %d groups, when az-a was unreachable for %s", r.Name, r.Mode, len(r.Targets), short(r.For))
+	for _, r := range rules {
+		p.say.line("  rule %-19s %-13s %d groups, when 2 of 3 sites saw az-a unreachable for %s", r.Name, r.Mode, len(r.Targets), short(r.For))
 	}
-	p.say.line("It waits until it has watched for one whole hold time before it trusts itself to judge.")
+	p.say.line("They wait until they have watched for one whole hold time before they trust themselves to judge.")
+	return nil
 }
 
 // promise notes what must happen, from the clouds' own truth.
@@ -117,24 +154,19 @@ func (p *play) promise() []promise {
 	return out
 }
 
-func (p *play) lose() error {
-	p.lost = p.o.Now()
-	p.say.line("--- az-a is lost now ---")
-	return p.cloud.LoseSite(lostSite, cloudsim.Loss{})
-}
-
-// follow tells every fact until all promised groups have an end.
-func (p *play) follow(ctx context.Context, done <-chan error, promises []promise) error {
+// follow tells every fact until all promised groups have an end, and takes the
+// leader away in the middle.
+func (p *play) follow(ctx context.Context, promises []promise) error {
 	told := 0.0
-	return p.await(ctx, done, p.scaled(p.o.Patience), "all promised groups were failed over", func() bool {
+	return p.await(ctx, p.o.Patience, "all promised groups were failed over", func() bool {
 		told = p.tellSite(told)
-		ended := 0
-		for _, i := range p.app.Incidents(allIncidents) {
+		p.strike(promises)
+		ended, want := 0, 0
+		for _, i := range p.seen.incidents {
 			if i.Phase.Ended() {
 				ended++
 			}
 		}
-		want := 0
 		for _, x := range promises {
 			if x.moves {
 				want++
@@ -144,9 +176,24 @@ func (p *play) follow(ctx context.Context, done <-chan error, promises []promise
 	})
 }
 
+// strike kills the leader in the middle: servers have been called for and others
+// wait for their turn. The warehouses have moved by then, as the rules want it: of
+// one whose call is cut off half way nobody could tell what became of it.
+func (p *play) strike(promises []promise) {
+	o, c := p.observers[first], p.sent.count(promises)
+	if o.isLost() || c.open > 0 || c.servers == 0 || c.waiting == 0 {
+		return
+	}
+	o.kill()
+	p.tellAll() // what it could still say
+	c = p.sent.count(promises)
+	p.say.line("--- %s, the leader, is killed now (SIGKILL): %d groups are called for, %d wait for their turn ---", first, c.called+c.open, c.waiting)
+	p.say.line("The other two are a majority. %s will lead when its lease has run out, and take over its work when nothing from it can be on its way any more.", second)
+}
+
 // tellSite tells once a second for how long the lost site has been unreachable.
 func (p *play) tellSite(told float64) float64 {
-	for _, s := range p.app.Status().Sites {
+	for _, s := range p.seen.status[witness].Sites {
 		if s.Name != lostSite || s.Reachable == nil || *s.Reachable {
 			continue
 		}
@@ -154,7 +201,11 @@ func (p *play) tellSite(told float64) float64 {
 		if down < told+1 && told > 0 || down > 4 {
 			return told
 		}
-		p.say.line("az-a unreachable for %.1f s (%s)", down, detail(s))
+		why := ""
+		if told == 0 {
+			why = " (" + detail(s) + ")"
+		}
+		p.say.line("az-a unreachable for %.1f s%s", down, why)
 		return max(down, 0.001)
 	}
 	return told
@@ -169,9 +220,17 @@ func detail(s api.Site) string {
 	return "no probe answers"
 }
 
+// tellAll tells the facts that have come.
+func (p *play) tellAll() {
+	for len(p.facts) > 0 {
+		p.tell(<-p.facts)
+	}
+}
+
 // tell turns a fact of the journal into a line.
 func (p *play) tell(f failover.Fact) {
 	i := f.Incident
+	p.sent.note(f)
 	switch f.Entry.Event {
 	case "claimed":
 		p.say.line("%s: %s lost, %s; %s", i.Name, i.Plan.LostSite, loss(i), "claimed by rule "+i.Rule)

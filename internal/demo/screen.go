@@ -81,14 +81,14 @@ func (s *screen) paint() {
 // concerns.
 func (p *play) table() [][]string {
 	phases := map[string]string{}
-	for _, i := range p.app.Incidents(allIncidents) {
+	for _, i := range p.seen.incidents {
 		phases[i.Group] = string(i.Phase)
 		if i.HeldBy != "" {
 			phases[i.Group] += " by " + i.HeldBy
 		}
 	}
 	rows := [][]string{{"", "GROUP", "PROVIDER", "ACTIVE", "STATE", "LAG", "INCIDENT"}}
-	for _, g := range p.app.Groups() {
+	for _, g := range p.seen.groups {
 		lag := "not told"
 		if g.LagSeconds != nil {
 			lag = fmt.Sprintf("%.0f s", *g.LagSeconds)
