@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,8 +17,8 @@ import (
 )
 
 // daemon runs drwatch until its standard input ends. It tells each step it comes
-// to, and dies or stops at the one that CHAOS_AT names ("STEP kill" or "STEP
-// stop"), if it is the first of the three observers to come there.
+// to, and dies, stops or hangs at the one that CHAOS_AT names ("STEP kill", "STEP
+// stop" or "STEP hang"), if it is the first of the three observers to come there.
 func daemon() int {
 	life := 2 * time.Second
 	if d, err := time.ParseDuration(os.Getenv("CHAOS_LIFE")); err == nil {
@@ -64,7 +65,8 @@ func daemon() int {
 	return 0
 }
 
-// endAt kills or stops this process when the step is the one for that.
+// endAt kills or stops this process when the step is the one for that, or lets
+// the step hang until a file is there.
 func endAt(step string) {
 	at, how, _ := strings.Cut(os.Getenv("CHAOS_AT"), " ")
 	if step != at {
@@ -83,5 +85,10 @@ func endAt(step string) {
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		<-time.After(100 * time.Millisecond) // a signal comes when it comes
+	case "hang":
+		for err := os.ErrNotExist; errors.Is(err, os.ErrNotExist); _, err = os.Stat(os.Getenv("CHAOS_WAKE")) {
+			<-time.After(50 * time.Millisecond)
+		}
+		fmt.Printf("at woken %d\n", time.Now().UnixNano())
 	}
 }

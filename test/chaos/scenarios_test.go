@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,8 @@ func scenarios() []scenario {
 		{"one observer is isolated", true, plan{}, isolated},
 		{"the leader is killed after the call has left", true, killing("sent"), killed},
 		{"the leader is stopped past its lease before the call", true, stopping("intent"), paused},
+		{"a leader that hung after its intent is elected again and wakes", false, hanging("intent"), wakesElected},
+		{"the leader is stopped between its last look and the first byte", false, plan{groups: (*world).ebs, aLeads: true, env: stopping("first_byte").env}, pausedTooLate},
 		{"only one site is left", false, plan{}, oneLeft},
 		{"the leader is killed when it has claimed", false, killing("claimed"), killed},
 		{"the leader is killed between intent and call", false, killing("intent"), killed},
@@ -71,6 +74,10 @@ func killing(step string) plan {
 
 func stopping(step string) plan {
 	return plan{groups: one, aLeads: true, env: []string{"CHAOS_AT=" + step + " stop"}}
+}
+
+func hanging(step string) plan {
+	return plan{groups: one, aLeads: true, env: []string{"CHAOS_AT=" + step + " hang"}}
 }
 
 func siteDies(w *world) {
@@ -123,15 +130,21 @@ func oneLeft(w *world) {
 	w.observers[obsA].kill()
 	w.observers[obsW].kill()
 	w.never()
-	w.tell("told: %s", w.observers[obsB].explain("servers-0"))
-	w.tells(w.observers[obsB], 20*time.Second, "store")
+	w.tell("told: %s", strings.Join(strings.Fields(w.observers[obsB].explain("servers-0")), " "))
+	w.tells(w.observers[obsB], 20*time.Second, "the coordination store has no majority")
 }
 
 // killed: the leader dies at a step with its store, and stays away.
 func killed(w *world) {
 	w.lose(cloudsim.Loss{})
-	w.hit(30 * time.Second).kill()
+	o := w.hit(30 * time.Second)
+	before := len(w.calls(""))
+	died := time.Now()
+	o.kill()
 	w.once(90 * time.Second)
+	if calls := w.calls(""); len(calls) > before {
+		w.tell("called %.1fs after the leader had died", calls[before].At.Sub(died).Seconds())
+	}
 }
 
 // killedAndBack: the leader dies at a step, and its vote may be one of the two
@@ -156,5 +169,46 @@ func paused(w *world) {
 	if n := len(w.calls("")); n != 1 {
 		w.Errorf("%d calls, want the one of the new leader: %+v", n, w.calls(""))
 	}
+	w.count(1)
+}
+
+// wakesElected: a step of the leader hangs when its intent is written, and the
+// whole observer is suspended; another takes over and sends; the first leads
+// again when its step goes on.
+func wakesElected(w *world) {
+	w.lose(cloudsim.Loss{})
+	old := w.hit(30 * time.Second)
+	old.signal(stop)
+	w.once(90 * time.Second)
+	old.signal(cont)
+	w.eventually("the old leader is back", 60*time.Second, old.fit)
+	for _, n := range []string{obsB, obsW} {
+		w.observers[n].kill()
+	}
+	for _, n := range []string{obsB, obsW} {
+		w.observers[n].start()
+	}
+	w.eventually("the old leader leads again", 60*time.Second, old.leads)
+	write(w.T, w.wake, "")
+	w.eventually("its step goes on", 10*time.Second, func() bool { _, ok := old.came("woken", w.lost); return ok })
+	<-time.After(hold)
+	if n := len(w.calls("")); n != 1 {
+		w.Errorf("%d calls, want the one of the leader between: %+v", n, w.calls(""))
+	}
+	w.count(1)
+}
+
+// pausedTooLate: nothing of drwatch can keep a call back whose writer stops when
+// it has looked for the last time. Here the provider knows the call as the one
+// that it was sent meanwhile.
+func pausedTooLate(w *world) {
+	w.lose(cloudsim.Loss{})
+	old := w.hit(30 * time.Second)
+	old.signal(stop)
+	w.once(90 * time.Second)
+	old.signal(cont)
+	w.eventually("the old leader is back", 60*time.Second, old.fit)
+	<-time.After(hold)
+	w.tell("%d calls", len(w.calls("")))
 	w.count(1)
 }

@@ -62,6 +62,7 @@ type world struct {
 	reference *httptest.Server
 	ids       []string // of the groups
 	lost      time.Time
+	wake      string // the file that ends a hang
 }
 
 const rules = `groups:
@@ -101,8 +102,9 @@ func newWorld(t *testing.T, p plan) *world {
 		w.peers[n] = fmt.Sprintf("http://LOCALHOST:%d", freePort(t))
 	}
 	once := filepath.Join(t.TempDir(), "once")
+	w.wake = filepath.Join(t.TempDir(), "wake")
 	for n, site := range map[string]string{obsA: azA, obsB: azB, obsW: witness} {
-		w.observers[n] = w.newObserver(n, site, p, append([]string{"CHAOS_ONCE=" + once}, p.env...))
+		w.observers[n] = w.newObserver(n, site, p, append([]string{"CHAOS_ONCE=" + once, "CHAOS_WAKE=" + w.wake}, p.env...))
 	}
 	t.Cleanup(w.end)
 	return w
