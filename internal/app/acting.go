@@ -73,6 +73,9 @@ func (s sending) canAct(name string) bool {
 // mayLead tells whether this observer has credentials to act with at all. One that
 // has none watches and votes.
 func (a *App) mayLead() bool {
+	if a.current.Load().config.Global.Mode == replication.DryRun {
+		return true // a rehearsal needs none
+	}
 	accounts := a.clouds.Load().order
 	for _, acc := range accounts {
 		if acc.config.CanAct() {

@@ -143,7 +143,7 @@ func (a *App) build(l *loaded) error {
 		a.metrics.expect(r.Rule.Name, r.Rule.Action)
 	}
 	store := storeOptions(o, c)
-	store.MayLead = func() bool { return a.mayLead() && a.freeze.look() == nil }
+	store.MayLead = func() bool { return a.mayLead() && a.freeze.look() == nil && a.controller.Available() }
 	if a.store, err = quorum.Open(store); err != nil {
 		return err
 	}

@@ -39,12 +39,21 @@ func (e *evaluating) Evaluate(ctx context.Context) (failover.Evaluation, error) 
 	snap := e.seen()
 	listed := e.list(snap)
 	got := e.evaluator.Evaluate(ctx, policy.Round{At: now, Targets: listed.targets, Fitness: e.fitness(now, snap)})
-	out := failover.Evaluation{At: now, SiteUp: got.SiteUp, Groups: listed.groups}
+	out := failover.Evaluation{At: now, SiteUp: got.SiteUp, Groups: listed.groups, AllPolled: allPolled(snap)}
 	for _, r := range got.Rules {
 		e.took(r.Rule.Name, r.Took, r.Err != nil)
 		out.Rules = append(out.Rules, e.view(r))
 	}
 	return out, nil
+}
+
+func allPolled(snap *collector.Snapshot) bool {
+	for _, a := range snap.Accounts {
+		if a.LastSuccess.IsZero() {
+			return false
+		}
+	}
+	return true
 }
 
 // listing is the groups of a snapshot in the order of their keys. It is made once

@@ -89,7 +89,7 @@ func (c *Controller) newClaim(s Snapshot, d Decision) replication.Claim {
 	}
 	loss := cluster.Losses[t.ActiveSite]
 	if loss.Rev == 0 {
-		loss = replication.SiteLoss{Site: t.ActiveSite, Since: now.UTC()}
+		loss = replication.SiteLoss{Site: t.ActiveSite, Since: now.UTC(), Clock: replication.Duration(cluster.Clock)}
 	}
 	return replication.Claim{
 		Incident: inc, Observer: c.o.Observer, LeaderRev: c.election, Revision: cluster.Revision,

@@ -101,8 +101,11 @@ type Controller struct {
 	retry    map[string]retry // incident → not before
 	asked    []asked          // by persons, not claimed yet
 	unable   inability
-	tiers    tierMemo
-	waited   map[string]time.Duration // persons' incidents → the cluster clock when they last had to wait
+	// calls are on their way between intent and outcome; none begins while callsHeld.
+	calls     int
+	callsHeld bool
+	tiers     tierMemo
+	waited    map[string]time.Duration // persons' incidents → the cluster clock when they last had to wait
 
 	// Only the goroutine of Round touches these.
 	election int64               // create-revision of the leader key held, 0: none
@@ -237,7 +240,7 @@ func (c *Controller) renew(ctx context.Context) (bool, error) {
 	if c.mayLead() {
 		leader, leads, err = c.o.Session.Lead(ctx)
 	} else {
-		err = c.o.Session.Resign(ctx) // its credentials may be gone since it was elected
+		leader, leads, err = c.giveUp(ctx)
 	}
 	if err != nil {
 		c.dropLost()

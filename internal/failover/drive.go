@@ -63,7 +63,7 @@ func (c *Controller) hasTurn(cluster replication.Cluster, rec replication.Incide
 	}
 	taken := len(cluster.Slots[rec.Rule])
 	for id := range c.runningNow() {
-		if on, ok := cluster.Incidents[id]; ok && on.Rule == rec.Rule && on.Slot < 0 {
+		if on, ok := cluster.Incidents[id]; ok && on.Rule == rec.Rule && on.Slot < 0 && on.Phase != replication.Verifying {
 			taken++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/replication"
@@ -140,6 +141,12 @@ func (c *Controller) act(ctx context.Context, election int64, rec replication.In
 		c.backOff(rec.ID)
 		return c.holdFor(ctx, rec, "action_credentials", "the credentials that act could not be loaded: "+err.Error())
 	}
+	end, err := c.beginCall()
+	if err != nil {
+		return err
+	}
+	ended := sync.OnceFunc(end)
+	defer ended()
 	rec, err = c.intent(ctx, election, rec, p)
 	if err != nil {
 		return err
@@ -163,6 +170,7 @@ func (c *Controller) act(ctx context.Context, election int64, rec replication.In
 	if err != nil {
 		return err
 	}
+	ended()
 	c.o.At("outcome")
 	if rec.Phase != replication.Verifying {
 		return nil
@@ -217,6 +225,7 @@ func freeSlot(cluster replication.Cluster, rule string, slots int) int {
 // may be away for a moment; what is known of a call is worth waiting for, because
 // what is forgotten costs a wait of many minutes or ends ambiguous.
 func (c *Controller) outcome(ctx context.Context, rec replication.IncidentRecord, sent Sent) (replication.IncidentRecord, error) {
+	c.countSent(sent.Outcome)
 	ctx = context.WithoutCancel(ctx)
 	ended := c.o.Now()
 	var err error
@@ -290,7 +299,6 @@ func (c *Controller) afterCall(cluster replication.Cluster, rec replication.Inci
 	if inc.Person != nil {
 		return c.afterOperation(cluster, inc), text
 	}
-	c.countSent(sent.Outcome)
 	switch sent.Outcome {
 	case replication.Accepted:
 		inc.Phase = replication.Verifying

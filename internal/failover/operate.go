@@ -3,6 +3,7 @@ package failover
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/replication"
@@ -140,6 +141,12 @@ func (c *Controller) send(ctx context.Context, election int64, rec replication.I
 	if err != nil {
 		return c.holdOperation(ctx, rec, "action_credentials", "the credentials that act could not be loaded: "+err.Error(), false)
 	}
+	end, err := c.beginCall()
+	if err != nil {
+		return err
+	}
+	ended := sync.OnceFunc(end)
+	defer ended()
 	inc := rec.Incident
 	now := c.o.Now().UTC()
 	if inc.ExecutedAt.IsZero() {
@@ -172,6 +179,7 @@ func (c *Controller) send(ctx context.Context, election int64, rec replication.I
 	if rec, err = c.outcome(ctx, rec, sent); err != nil {
 		return err
 	}
+	ended()
 	c.o.At("outcome")
 	if rec.Phase != replication.Verifying {
 		return nil

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,6 +14,9 @@ const (
 	// is given the chance, and outFor how long it stays out then (protocol §2).
 	unableFor = 30 * time.Second
 	outFor    = time.Minute
+	// outAtMost bounds outFor, which doubles with each time in short order: what no
+	// observer can do must not send the leadership round and round.
+	outAtMost = 16 * time.Minute
 	// notSentInARow are as many calls that did not leave this machine.
 	notSentInARow = 3
 )
@@ -22,6 +26,7 @@ type inability struct {
 	since   map[string]time.Time
 	notSent int // calls in a row that were not sent
 	out     time.Time
+	times   int // that it resigned, in short order
 }
 
 // mayLead tells whether this observer asks to lead at all: never without
@@ -32,10 +37,15 @@ func (c *Controller) mayLead() bool {
 		return false
 	}
 	frozen := c.election == 0 && c.frozenHere() != nil
-	if !frozen && !c.o.Now().Before(c.unable.out) {
-		return true
-	}
-	return !c.anotherMayLead(c.State().Cluster)
+	return !frozen && c.Available() || !c.anotherMayLead(c.State().Cluster)
+}
+
+// Available tells whether this observer asks to lead, as far as it has not just
+// resigned; the other observers are told.
+func (c *Controller) Available() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.o.Now().Before(c.unable.out)
 }
 
 func (c *Controller) anotherMayLead(cluster replication.Cluster) bool {
@@ -52,10 +62,11 @@ func (c *Controller) anotherMayLead(cluster replication.Cluster) bool {
 // do a leader's work and another may. A call that is on its way is waited for.
 func (c *Controller) resignIfUnable(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
 	why := c.whyUnable(eval, cluster)
-	if why == "" || !c.anotherMayLead(cluster) || c.calling(cluster) {
+	if why == "" || !c.anotherMayLead(cluster) || !c.holdCalls() {
 		return
 	}
-	c.o.Logger.Warn("resigning: another observer may lead", "why", why, "out_for", outFor.String())
+	defer c.letCalls()
+	c.o.Logger.Warn("resigning: another observer may lead", "why", why)
 	if err := c.o.Session.Resign(ctx); err != nil {
 		c.o.Logger.Warn("leadership not given up, tried again next round", "err", err)
 		return
@@ -63,20 +74,59 @@ func (c *Controller) resignIfUnable(ctx context.Context, eval Evaluation, cluste
 	c.cancelRunning()
 	c.election = 0
 	c.mu.Lock()
-	c.unable = inability{since: map[string]time.Time{}, out: c.o.Now().Add(outFor)}
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	now := c.o.Now()
+	times := c.unable.times + 1
+	if now.Sub(c.unable.out) > 2*outAtMost {
+		times = 1
+	}
+	c.unable = inability{since: map[string]time.Time{}, out: now.Add(min(outFor<<min(times-1, 4), outAtMost)), times: times}
 }
 
-// calling tells that a call of this election is between its intent and its
-// outcome.
-func (c *Controller) calling(cluster replication.Cluster) bool {
-	running := c.runningNow()
-	for id, rec := range cluster.Incidents {
-		if running[id] && rec.Phase == replication.Executing {
-			return true
-		}
+// giveUp leaves the leadership to others: this observer may not lead, although it
+// may have been elected before. A call that is on its way ends first.
+func (c *Controller) giveUp(ctx context.Context) (replication.Leader, bool, error) {
+	if !c.holdCalls() {
+		return c.o.Session.Lead(ctx)
 	}
-	return false
+	defer c.letCalls()
+	return replication.Leader{}, false, c.o.Session.Resign(ctx)
+}
+
+// holdCalls keeps new calls from beginning, and tells whether none is on its way
+// between its intent and its outcome: such a one is waited for.
+func (c *Controller) holdCalls() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls > 0 {
+		return false
+	}
+	c.callsHeld = true
+	return true
+}
+
+func (c *Controller) letCalls() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.callsHeld = false
+}
+
+// errResigning is why a call does not begin.
+var errResigning = errors.New("this observer gives its leadership up: left to the next leader")
+
+// beginCall is called before an intent; end after its outcome.
+func (c *Controller) beginCall() (end func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.callsHeld {
+		return nil, errResigning
+	}
+	c.calls++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.calls--
+	}, nil
 }
 
 // whyUnable is what this leader has not been able to do for long enough.
@@ -85,14 +135,17 @@ func (c *Controller) whyUnable(eval Evaluation, cluster replication.Cluster) str
 		return fmt.Sprintf("frozen by %s: %s", f.Who, f.Reason)
 	}
 	now, seen := c.o.Now(), map[string]bool{}
-	unfit := 0
+	unfit, broken := 0, 0
 	for _, r := range eval.Rules {
 		if fit := fitCondition(r.Fitness); !fit.OK {
 			unfit++
 		}
 		if r.Err != "" {
-			seen["rule "+r.Rule.Name+" cannot be evaluated: "+r.Err] = true
+			broken++
 		}
+	}
+	if len(eval.Rules) > 0 && broken == len(eval.Rules) {
+		seen["no rule can be evaluated"] = true
 	}
 	if len(eval.Rules) > 0 && unfit == len(eval.Rules) {
 		seen["this observer cannot vouch for itself"] = true

@@ -96,6 +96,9 @@ type RuleView struct {
 type Evaluation struct {
 	At    time.Time
 	Rules []RuleView
+	// AllPolled: every account has been read since the start, so that no group is
+	// missing among the targets.
+	AllPolled bool
 	// Groups are all groups this observer sees, targets of a rule or not.
 	Groups []replication.Group
 	// SiteUp tells for each site since how long it has been reachable without a

@@ -71,7 +71,7 @@ func tierState(rule, site string, eval Evaluation, cluster replication.Cluster) 
 	tier, fixed := loss.Tiers[rule]
 	if loss.Rev == 0 || !fixed {
 		targets := targetsAt(rule, site, eval)
-		return TierState{Rule: rule, Targets: len(targets), Left: targets[:min(len(targets), maxLeft)], Known: ruleKnown(rule, eval)}
+		return TierState{Rule: rule, Targets: len(targets), Left: targets[:min(len(targets), maxLeft)], Known: ruleKnown(rule, eval) && eval.AllPolled}
 	}
 	done := succeededIn(rule, site, loss, cluster)
 	out := TierState{Rule: rule, Targets: tier.Count, Known: true}
@@ -118,7 +118,7 @@ func targetsAt(rule, site string, eval Evaluation) []string {
 func succeededIn(rule, site string, loss replication.SiteLoss, cluster replication.Cluster) []string {
 	var out []string
 	for _, rec := range cluster.Incidents {
-		if rec.Rule == rule && rec.Plan.LostSite == site && rec.Phase == replication.Succeeded && !rec.OpenedAt.Before(loss.Since) {
+		if rec.Rule == rule && rec.Plan.LostSite == site && rec.Phase == replication.Succeeded && rec.OpenedClock >= loss.Clock {
 			out = append(out, rec.Key().String())
 		}
 	}
@@ -169,7 +169,7 @@ func afterCondition(tiers []TierState) replication.Condition {
 		texts[i] = fmt.Sprintf("%s: %d of %d", t.Rule, t.Succeeded, t.Targets)
 		switch {
 		case !t.Known && t.Targets == 0:
-			texts[i] = t.Rule + ": not evaluated"
+			texts[i] = t.Rule + ": not all of its targets are known yet"
 		case !t.Known:
 			texts[i] += ", others than its targets among them"
 		case len(t.Left) > 0:

@@ -20,6 +20,8 @@ type tiers struct {
 	rule   map[string]string // by group
 	first  failover.Rule
 	second failover.Rule
+
+	unpolled bool // an account has not been read yet
 }
 
 // newTiers has n groups of the rule data and one of the rule apps, which comes
@@ -55,7 +57,7 @@ func (x *tiers) Track(ctx context.Context, key replication.GroupKey, job string)
 func (x *tiers) Sender(account string) (failover.Sender, error) { return x.clouds[account], nil }
 
 func (x *tiers) Evaluate(ctx context.Context) (failover.Evaluation, error) {
-	out := failover.Evaluation{At: time.Now(), Rules: []failover.RuleView{{Rule: x.second}, {Rule: x.first}}}
+	out := failover.Evaluation{At: time.Now(), AllPolled: !x.unpolled, Rules: []failover.RuleView{{Rule: x.second}, {Rule: x.first}}}
 	for id, c := range x.clouds {
 		g, err := c.Read(ctx, c.group.Key)
 		if err != nil {
@@ -146,4 +148,15 @@ func TestATierThatFailsHoldsTheNext(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTiersWaitForAllAccounts: targets that have not been read yet are not none.
+func TestTiersWaitForAllAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTiers(t, 0)
+		x.unpolled = true
+		if cluster := x.run(t, 5*time.Minute); len(cluster.Incidents) != 0 {
+			t.Errorf("%d incidents although an account has not been read", len(cluster.Incidents))
+		}
+	})
 }

@@ -214,7 +214,10 @@ func (s *Store) changeable(ctx context.Context, name string, add bool) (id uint6
 	}
 	i := slices.IndexFunc(roster.Members, func(m Member) bool { return m.Name == name })
 	configured, known := s.member.o.Peers.Members[name]
+	_, registered := cluster.Registered[name]
 	switch {
+	case i < 0 && !add && registered && !alive[name]:
+		return 0, "", nil // taken out before, and its site still counts
 	case i < 0 && !(add && known):
 		return 0, "", fmt.Errorf("%w: no member has that name; the members are %s", ErrNotFound, namesOf(roster.Members))
 	case i < 0:

@@ -96,6 +96,7 @@ func EpisodeKey(rule string, g GroupKey) string { return rule + "\x00" + g.Strin
 type SiteLoss struct {
 	Site     string         `json:"site"`
 	Since    time.Time      `json:"since"`
+	Clock    Duration       `json:"clock"`              // the cluster clock then
 	Failures map[string]int `json:"failures,omitempty"` // rule → failed or ambiguous incidents
 	// Tiers are the targets at the making of the loss, of each rule that another
 	// comes after.

@@ -202,23 +202,32 @@ func (l *Ledger) tryLead(ctx context.Context, id int64) (replication.Leader, boo
 	return lead, err == nil, err
 }
 
-// Resign gives the leadership up, if this observer has it.
+// Resign gives the leadership up, if this observer has it. It goes by the store
+// and not by what this observer remembers: a leader key that was written without
+// an answer, or that an earlier try did not delete, would else live as long as
+// the lease, with nobody using it.
 func (l *Ledger) Resign(ctx context.Context) error {
 	l.session.Lock()
 	defer l.session.Unlock()
-	rev := l.current().leaderRev
-	if rev == 0 {
+	id := l.current().id
+	if id == 0 {
 		return nil
+	}
+	v, err := l.o.KV.Get(ctx, l.keys.leader())
+	if err != nil {
+		return fmt.Errorf("resigning: %w", err)
+	}
+	if it := v.At(l.keys.leader()); it.Mod != 0 && it.Lease == id {
+		_, err = l.commit(ctx, Txn{
+			Op: "resign", What: "resigning", If: []Compare{l.keys.elected(it.Create)},
+			Deletes: []string{l.keys.leader()},
+		})
+		if err != nil && !errors.Is(err, replication.ErrConflict) {
+			return err
+		}
 	}
 	l.setLease(func(s *lease) { s.leaderRev = 0 })
-	_, err := l.commit(ctx, Txn{
-		Op: "resign", What: "resigning", If: []Compare{l.keys.elected(rev)},
-		Deletes: []string{l.keys.leader()},
-	})
-	if errors.Is(err, replication.ErrConflict) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // Leave revokes this observer's lease: its key, its votes and its leadership go
