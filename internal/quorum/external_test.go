@@ -159,8 +159,11 @@ func TestExternalEtcd(t *testing.T) {
 	if got := s.Status(); got.ClientURL != f.etcd.Endpoints[0] || got.LastError != "" || got.Restarts != 0 {
 		t.Errorf("the status is %+v", got)
 	}
-	if err := s.RemoveMember(t.Context(), "obs-b", "alice", "x"); !errors.Is(err, quorum.ErrRefused) || !containsText(err, "somebody else") {
-		t.Errorf("removing a member of it: %v", err)
+	if err := s.ReplaceMember(t.Context(), "obs-b", "alice", "x"); !errors.Is(err, quorum.ErrRefused) || !containsText(err, "somebody else") {
+		t.Errorf("replacing a member of it: %v", err)
+	}
+	if err := s.RemoveMember(t.Context(), "obs-b", "alice", "x"); !errors.Is(err, quorum.ErrNotFound) {
+		t.Errorf("removing an observer that never was: %v", err)
 	}
 
 	admin := f.asRoot()
