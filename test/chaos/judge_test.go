@@ -98,12 +98,13 @@ func (w *world) calls(group string) []cloudsim.Effect {
 	})
 }
 
-// tells waits until the observer explains the group with that text.
-func (w *world) tells(o *observer, within time.Duration, text string) {
+// tells waits until the observer explains the group with one of the texts.
+func (w *world) tells(o *observer, within time.Duration, texts ...string) {
 	w.Helper()
 	g, _ := w.cloud.Group(w.ids[0])
-	w.eventually(fmt.Sprintf("%s explains %s with %q", o.name, g.Name, text), within, func() bool {
-		return strings.Contains(o.explain(g.Name), text)
+	w.eventually(fmt.Sprintf("%s explains %s with one of %q", o.name, g.Name, texts), within, func() bool {
+		said := o.explain(g.Name)
+		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(said, text) })
 	})
 }
 

@@ -91,7 +91,9 @@ func linkCut(w *world) {
 	w.part(obsA, obsB)
 	w.blind(obsA, azB)
 	w.blind(obsB, azA)
-	w.tells(w.observers[obsB], 20*time.Second, "obs-b at az-b: go")
+	// With obs-a's member at the head of the store, obs-b is out of the majority and
+	// says so; else its go stands there, and the vetoes of the two others.
+	w.tells(w.observers[obsB], 20*time.Second, "obs-b at az-b: go", "the coordination store has no majority")
 	w.never()
 }
 
