@@ -153,11 +153,9 @@ func (c *Controller) propose(a Ask, g replication.Group, cluster replication.Clu
 // identity and reason stand in for votes and mode, nothing else is waived.
 func (c *Controller) askConditions(a Ask, g replication.Group, cluster replication.Cluster, leads bool) []replication.Condition {
 	rec := cluster.Groups[g.Key]
-	can := c.o.Operators != nil && c.o.CanAct(g.Account)
-	act := replication.Condition{Name: "can_act", Value: yesNo(can), Threshold: "mode above dry_run and credentials that may act", OK: can}
 	cs := []replication.Condition{
 		{Name: "leader", Value: yesNo(leads), Threshold: "this observer leads", OK: leads},
-		act,
+		c.mayOperate(g.Account),
 		frozenCondition(cluster.Freeze), latchCondition(rec.Latch), noIncidentCondition(rec),
 	}
 	known := !g.Active.IsZero() && !g.Standby().IsZero()

@@ -95,7 +95,7 @@ func TestWhatIsInAPersonsWay(t *testing.T) {
 			a.Action, d.dark = replication.Switchover, map[replication.Location]bool{azA: true}
 		}, "production_not_down"},
 		{"no such action", func(_ *testing.T, _ *world, _ *desk, a *failover.Ask) { a.Action = "recovery" }, "no such action"},
-		{"the ceiling is dry run", func(_ *testing.T, w *world, _ *desk, _ *failover.Ask) { w.noOperators = true }, "can_act"},
+		{"the ceiling is dry run", func(_ *testing.T, w *world, _ *desk, _ *failover.Ask) { w.noOperators = true }, "can_act no: the daemon's mode is dry_run"},
 		{"a latch", func(t *testing.T, w *world, _ *desk, _ *failover.Ask) {
 			rec := w.record()
 			rec.Latch = &replication.Latch{Why: "somebody has switched over"}
