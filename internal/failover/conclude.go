@@ -10,44 +10,17 @@ import (
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
-// watchOperation looks at the provider until it proves what became of a step's
-// call.
-func (c *Controller) watchOperation(ctx context.Context, election int64, rec replication.IncidentRecord) error {
-	w := watch{since: c.o.Now(), told: c.o.Now(), unchanged: true}
-	for {
-		if c.isStopping() {
-			return nil
-		}
-		if sent, late := c.cameLate(ctx, rec); late {
-			return c.takeLate(ctx, election, rec, sent)
-		}
-		p, err := c.track(ctx, rec)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			c.o.Logger.Warn("the provider could not be read while verifying", "incident", rec.ID, "group", rec.Name, "err", err)
-		} else if p.Group.Key == rec.Key() {
-			w.look(rec, p)
-			ended, err := c.conclude(ctx, election, rec, p, w)
-			if ended || err != nil {
-				return err
-			}
-		}
-		if why := c.mayBeLeft(rec); why != "" {
-			return c.endOperation(ctx, rec, replication.Ambiguous, why)
-		}
-		if given := c.givenUp(rec); given != nil {
-			return c.endOperation(ctx, *given, replication.Ambiguous, fmt.Sprintf("%s ended the wait for a proof: %s", given.Abort.Who, given.Abort.Reason))
-		}
-		if c.o.Now().Sub(w.told) >= wordEvery {
-			w.told = c.o.Now()
-			c.o.Logger.Error("still waiting for the provider's proof", "incident", rec.ID, "group", rec.Name, "for", c.o.Now().Sub(w.since), "seen", p.Detail)
-		}
-		if err := c.pause(ctx, c.o.TrackInterval); err != nil {
-			return err
-		}
+// leaveOperation ends the wait for a proof that is no longer to be waited for, or
+// that a person has given up.
+func (c *Controller) leaveOperation(ctx context.Context, rec replication.IncidentRecord) (bool, error) {
+	if why := c.mayBeLeft(rec); why != "" {
+		return true, c.endOperation(ctx, rec, replication.Ambiguous, why)
 	}
+	given := c.givenUp(rec)
+	if given == nil {
+		return false, nil
+	}
+	return true, c.endOperation(ctx, *given, replication.Ambiguous, gaveUp(*given))
 }
 
 // proofPatience is how long a drill, a start or a stop is watched for its proof.

@@ -16,8 +16,9 @@ const wordEvery = 10 * time.Minute
 // Slowness is no failure: only proof ends it, or a person.
 func (c *Controller) verify(ctx context.Context, election int64, rec replication.IncidentRecord) error {
 	c.o.At("verifying")
+	conclude, leave := c.concludeFailover, c.leaveFailover
 	if rec.Person != nil {
-		return c.watchOperation(ctx, election, rec)
+		conclude, leave = c.conclude, c.leaveOperation
 	}
 	w := watch{since: c.o.Now(), told: c.o.Now(), unchanged: true}
 	for {
@@ -27,7 +28,7 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 		if sent, late := c.cameLate(ctx, rec); late {
 			return c.takeLate(ctx, election, rec, sent)
 		}
-		p, err := c.o.Reader.Track(ctx, rec.Key(), jobID(rec))
+		p, err := c.track(ctx, rec)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -35,18 +36,12 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 			c.o.Logger.Warn("the provider could not be read while verifying", "incident", rec.ID, "group", rec.Name, "err", err)
 		} else if p.Group.Key == rec.Key() {
 			w.look(rec, p)
-			v := c.judge(rec, p, w)
-			switch {
-			case v.again:
-				return c.sendAgain(ctx, election, rec)
-			case v.phase == replication.Aborted:
-				return c.end(ctx, rec, v.phase, v.why, false)
-			case v.phase != "":
-				return c.proven(ctx, rec, v)
+			if ended, err := conclude(ctx, election, rec, p, w); ended || err != nil {
+				return err
 			}
 		}
-		if given := c.givenUp(rec); given != nil {
-			return c.proven(ctx, *given, verdict{phase: replication.Ambiguous, why: fmt.Sprintf("%s ended the wait for a proof: %s", given.Abort.Who, given.Abort.Reason)})
+		if ended, err := leave(ctx, rec); ended || err != nil {
+			return err
 		}
 		if c.o.Now().Sub(w.told) >= wordEvery {
 			w.told = c.o.Now()
@@ -56,6 +51,33 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 			return err
 		}
 	}
+}
+
+// concludeFailover acts on what one look proves of a rule's call, and tells
+// whether it proved anything.
+func (c *Controller) concludeFailover(ctx context.Context, election int64, rec replication.IncidentRecord, p Progress, w watch) (bool, error) {
+	switch v := c.judge(rec, p, w); {
+	case v.again:
+		return true, c.sendAgain(ctx, election, rec)
+	case v.phase == replication.Aborted:
+		return true, c.end(ctx, rec, v.phase, v.why, false)
+	case v.phase != "":
+		return true, c.proven(ctx, rec, v)
+	}
+	return false, nil
+}
+
+// leaveFailover ends the wait for a proof that a person has given up.
+func (c *Controller) leaveFailover(ctx context.Context, rec replication.IncidentRecord) (bool, error) {
+	given := c.givenUp(rec)
+	if given == nil {
+		return false, nil
+	}
+	return true, c.proven(ctx, *given, verdict{phase: replication.Ambiguous, why: gaveUp(*given)})
+}
+
+func gaveUp(rec replication.IncidentRecord) string {
+	return fmt.Sprintf("%s ended the wait for a proof: %s", rec.Abort.Who, rec.Abort.Reason)
 }
 
 // givenUp is the incident as the last round saw it, when a person has ended the
