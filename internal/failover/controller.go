@@ -112,6 +112,7 @@ type Controller struct {
 	busy     map[string]bool     // incidents that were being driven when the store was read
 	seen     map[string]sighting // incident → foreign holder first seen
 	lastTick time.Time
+	unread   bool   // the store could not be read last time
 	driven   string // the incident that a round has looked at last
 	toldAt   map[string]time.Time
 
@@ -214,17 +215,35 @@ func (c *Controller) meet(ctx context.Context, eval Evaluation) (replication.Clu
 	if err := c.o.Session.PublishVotes(ctx, votesOf(eval)); err != nil {
 		return replication.Cluster{}, false, fmt.Errorf("publishing votes: %w", err)
 	}
+	if c.unread { // the lease is renewed after rounds that were complete: the last was not
+		if _, err := c.read(ctx); err != nil {
+			c.dropLost()
+			return replication.Cluster{}, false, err
+		}
+	}
 	leads, err := c.renew(ctx)
 	if err != nil {
 		return replication.Cluster{}, false, err
 	}
 	c.busy = c.runningNow()
-	cluster, err := c.o.Store.Read(ctx)
+	cluster, err := c.read(ctx)
 	if err != nil {
-		return replication.Cluster{}, false, fmt.Errorf("reading the coordination store: %w", err)
+		return replication.Cluster{}, false, err
 	}
 	c.watchBeats(cluster)
 	return cluster, leads, nil
+}
+
+// read reads the store, and keeps in mind whether it could: an observer that
+// renews its lease without knowing what the store holds would lead for ever, and
+// decide nothing.
+func (c *Controller) read(ctx context.Context) (replication.Cluster, error) {
+	cluster, err := c.o.Store.Read(ctx)
+	c.unread = err != nil
+	if err != nil {
+		return cluster, fmt.Errorf("reading the coordination store: %w", err)
+	}
+	return cluster, nil
 }
 
 // renew extends the lease and asks who leads. An election that is no more takes

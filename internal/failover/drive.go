@@ -99,12 +99,13 @@ func (c *Controller) drive(ctx context.Context, eval Evaluation, cluster replica
 
 // takeOver makes the incident this election's, but only after its last holder
 // can no longer be sending: lease, action timeout and margin after this
-// observer first saw that nobody holds it.
+// observer first saw that nobody holds it, or, of an incident that has no intent
+// yet, after it last saw the holder's heart beat.
 func (c *Controller) takeOver(ctx context.Context, cluster replication.Cluster, rec replication.IncidentRecord) (*replication.IncidentRecord, error) {
 	now := c.o.Now()
 	s, ok := c.seen[rec.ID]
 	if !ok || s.token != rec.Token {
-		c.seen[rec.ID] = sighting{token: rec.Token, at: now}
+		c.seen[rec.ID] = sighting{token: rec.Token, at: c.lostSince(rec, now)}
 		return nil, nil
 	}
 	wait := c.o.LeaseTTL + time.Duration(rec.Plan.ActionTimeout) + c.o.Margin
@@ -118,6 +119,23 @@ func (c *Controller) takeOver(ctx context.Context, cluster replication.Cluster, 
 	delete(c.seen, rec.ID)
 	c.o.Logger.Warn("incident taken over", "incident", rec.ID, "from", rec.Holder.Observer, "phase", rec.Phase)
 	return &taken, nil
+}
+
+// lostSince is when the wait for a take-over begins. What has no intent has sent
+// nothing, and its old holder cannot write one once the token has moved: the wait
+// then only keeps a holder that still lives from being disturbed, and a heart that
+// beats tells that better than the store's lease does, which lasts a whole TTL
+// longer than its owner.
+func (c *Controller) lostSince(rec replication.IncidentRecord, now time.Time) time.Time {
+	if rec.LastCall() != nil || rec.Holder.Observer == c.o.Observer {
+		return now
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b := c.beats[rec.Holder.Observer]; !b.moved.IsZero() {
+		return b.moved
+	}
+	return now
 }
 
 // driveWaiting decides again on an incident that has sent nothing.

@@ -14,6 +14,11 @@ import (
 // execute takes an incident that nothing holds through its call: read the
 // provider, decide again on what it says, intent, call, outcome, proof.
 func (c *Controller) execute(ctx context.Context, election int64, rec replication.IncidentRecord) error {
+	if late, err := c.cameLate(ctx, rec); err != nil {
+		return err // what an earlier call did must be known before another
+	} else if late != nil {
+		return c.takeLate(ctx, election, rec, *late)
+	}
 	p, err := c.prepare(ctx, election, rec)
 	if err != nil || p == nil {
 		return err
@@ -147,12 +152,12 @@ func (c *Controller) act(ctx context.Context, election int64, rec replication.In
 	}
 	ended := sync.OnceFunc(end)
 	defer ended()
+	intentAt := c.o.Now()
 	rec, err = c.intent(ctx, election, rec, p)
 	if err != nil {
 		return err
 	}
 	c.o.At("intent")
-	intentAt := c.o.Now()
 	need := time.Duration(rec.Plan.ActionTimeout) + sendWithin
 	sent := sender.Failover(ctx, Order{
 		Group: rec.Key(), Incident: rec.ID,
@@ -279,11 +284,8 @@ func (c *Controller) writeOutcome(ctx context.Context, rec replication.IncidentR
 	return c.write(ctx, rec, w, "outcome", text)
 }
 
-// afterCall is the transition that an outcome makes.
-func (c *Controller) afterCall(cluster replication.Cluster, rec replication.IncidentRecord, sent Sent, ended time.Time) (replication.Write, string) {
-	inc := rec.Incident
-	inc.Calls = append([]replication.Call(nil), inc.Calls...)
-	call := inc.LastCall()
+// setOutcome puts what is known of a call into it, and says it.
+func setOutcome(call *replication.Call, sent Sent, ended time.Time) string {
 	call.Outcome, call.Status, call.RequestID, call.JobID = sent.Outcome, sent.Status, sent.RequestID, sent.JobID
 	call.EndedAt = ended.UTC()
 	if sent.Err != nil {
@@ -293,6 +295,15 @@ func (c *Controller) afterCall(cluster replication.Cluster, rec replication.Inci
 	if call.Error != "" {
 		text += ": " + call.Error
 	}
+	return text
+}
+
+// afterCall is the transition that an outcome makes.
+func (c *Controller) afterCall(cluster replication.Cluster, rec replication.IncidentRecord, sent Sent, ended time.Time) (replication.Write, string) {
+	inc := rec.Incident
+	inc.Calls = append([]replication.Call(nil), inc.Calls...)
+	call := inc.LastCall()
+	text := setOutcome(call, sent, ended)
 	if until := call.StartedAt.Add(c.o.SignatureLife + c.o.Settle); sent.Outcome == replication.Uncertain {
 		text += "; it may still arrive until " + until.UTC().Format("15:04:05Z") + ", and is not sent again before"
 	}
@@ -366,12 +377,15 @@ func (c *Controller) retryAt(id string) time.Time {
 // resume goes on with an incident whose intent is written: this observer has
 // restarted, was elected again, or lost the store in the middle.
 func (c *Controller) resume(ctx context.Context, election int64, rec replication.IncidentRecord) error {
-	if sent, late := c.cameLate(ctx, rec); late {
-		return c.takeLate(ctx, election, rec, sent)
+	late, err := c.cameLate(ctx, rec)
+	switch {
+	case err != nil:
+		c.o.Logger.Warn("outcomes that came late could not be read", "incident", rec.ID, "err", err)
+	case late != nil:
+		return c.takeLate(ctx, election, rec, *late)
 	}
 	call := rec.LastCall()
 	if call != nil && call.Outcome == replication.OutcomeNone {
-		var err error
 		rec, err = c.outcome(ctx, rec, Sent{Outcome: replication.Uncertain, Err: errors.New("drwatch ended between the intent and the outcome: the call may have left")})
 		if err != nil {
 			return err

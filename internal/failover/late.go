@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/drwatch/drwatch/internal/replication"
 )
@@ -33,46 +34,80 @@ func (c *Controller) leaveLate(ctx context.Context, rec replication.IncidentReco
 	}
 }
 
-// cameLate is the certain outcome of the incident's last call that its sender
-// left, if it has.
-func (c *Controller) cameLate(ctx context.Context, rec replication.IncidentRecord) (Sent, bool) {
-	call := rec.LastCall()
-	if c.o.Lates == nil || call == nil || call.Outcome != replication.OutcomeNone && call.Outcome != replication.Uncertain {
-		return Sent{}, false
+// late is the outcome of one of an incident's calls that its sender left.
+type late struct {
+	call int // which one
+	sent Sent
+}
+
+// cameLate is a certain outcome that was left for a call of the incident of which
+// none is known, nil when there is none.
+func (c *Controller) cameLate(ctx context.Context, rec replication.IncidentRecord) (*late, error) {
+	if c.o.Lates == nil || !slices.ContainsFunc(rec.Calls, unanswered) {
+		return nil, nil
 	}
 	all, err := c.o.Lates.Late(ctx, rec.ID)
 	if err != nil {
-		c.o.Logger.Warn("outcomes that came late could not be read", "incident", rec.ID, "err", err)
-		return Sent{}, false
+		return nil, fmt.Errorf("reading the outcomes of incident %s that came late: %w", rec.ID, err)
 	}
-	for _, late := range all {
-		if late.Attempt != call.Attempt || !late.StartedAt.Equal(call.StartedAt) {
+	for _, l := range all {
+		i := slices.IndexFunc(rec.Calls, func(call replication.Call) bool {
+			return unanswered(call) && call.Attempt == l.Attempt && call.StartedAt.Equal(l.StartedAt)
+		})
+		if i < 0 {
 			continue
 		}
-		sent := Sent{Outcome: late.Outcome, Status: late.Status, RequestID: late.RequestID, JobID: late.JobID}
-		if late.Error != "" {
-			sent.Err = errors.New(late.Error)
+		sent := Sent{Outcome: l.Outcome, Status: l.Status, RequestID: l.RequestID, JobID: l.JobID}
+		if l.Error != "" {
+			sent.Err = errors.New(l.Error)
 		}
-		return sent, true
+		return &late{call: i, sent: sent}, nil
 	}
-	return Sent{}, false
+	return nil, nil
+}
+
+func unanswered(call replication.Call) bool {
+	return call.Outcome == replication.OutcomeNone || call.Outcome == replication.Uncertain
 }
 
 // takeLate writes the outcome that came late and goes on from there.
-func (c *Controller) takeLate(ctx context.Context, election int64, rec replication.IncidentRecord, sent Sent) error {
-	cluster, err := c.o.Store.Read(ctx)
+func (c *Controller) takeLate(ctx context.Context, election int64, rec replication.IncidentRecord, l late) error {
+	w, text, err := c.afterLate(ctx, rec, l)
 	if err != nil {
-		return fmt.Errorf("reading the coordination store: %w", err)
-	}
-	inc := rec.Incident
-	inc.Calls = append([]replication.Call(nil), inc.Calls...)
-	inc.LastCall().Outcome = replication.OutcomeNone
-	known := rec
-	known.Incident = inc
-	w, text := c.afterCall(cluster, known, sent, c.o.Now())
-	rec, err = c.write(context.WithoutCancel(ctx), rec, w, "late_outcome", text+" (told late, by the observer that had sent it)")
-	if err != nil || rec.Phase != replication.Verifying {
 		return err
 	}
-	return c.verify(ctx, election, rec)
+	rec, err = c.write(context.WithoutCancel(ctx), rec, w, "late_outcome", text+" (told late, by the observer that had sent it)")
+	switch {
+	case err != nil:
+		return err
+	case rec.Phase == replication.Executing:
+		return c.resume(ctx, election, rec)
+	case rec.Phase == replication.Verifying:
+		return c.verify(ctx, election, rec)
+	}
+	return nil
+}
+
+// afterLate is the transition that such an outcome makes. That of an earlier call
+// than the last decides nothing by itself, but that nothing more is sent when the
+// call was taken.
+func (c *Controller) afterLate(ctx context.Context, rec replication.IncidentRecord, l late) (replication.Write, string, error) {
+	inc := rec.Incident
+	inc.Calls = slices.Clone(inc.Calls)
+	if l.call < len(inc.Calls)-1 {
+		call := &inc.Calls[l.call]
+		text := setOutcome(call, l.sent, c.o.Now())
+		if call.Outcome == replication.Accepted && inc.Phase == replication.Held && call.Operation == inc.LastCall().Operation {
+			inc.Phase, inc.HeldBy = replication.Verifying, ""
+		}
+		return replication.Write{Incident: inc}, text, nil
+	}
+	cluster, err := c.o.Store.Read(ctx)
+	if err != nil {
+		return replication.Write{}, "", fmt.Errorf("reading the coordination store: %w", err)
+	}
+	inc.LastCall().Outcome = replication.OutcomeNone
+	rec.Incident = inc
+	w, text := c.afterCall(cluster, rec, l.sent, c.o.Now())
+	return w, text, nil
 }

@@ -45,6 +45,11 @@ func (c *Controller) operateStep(ctx context.Context, election int64, rec replic
 	if rec.Abort != nil {
 		return nil, c.endOperation(ctx, rec, replication.Aborted, fmt.Sprintf("aborted by %s: %s", rec.Abort.Who, rec.Abort.Reason))
 	}
+	if late, err := c.cameLate(ctx, rec); err != nil {
+		return nil, err // what an earlier call did must be known before another
+	} else if late != nil {
+		return nil, c.takeLate(ctx, election, rec, *late)
+	}
 	group, err := c.readFor(ctx, rec)
 	if err != nil {
 		return nil, c.holdOperation(ctx, rec, "provider_read", "the provider could not be read: "+err.Error(), false)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/replication"
@@ -20,13 +21,15 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 	if rec.Person != nil {
 		conclude, leave = c.conclude, c.leaveOperation
 	}
-	w := watch{since: c.o.Now(), told: c.o.Now(), unchanged: true}
+	w := watch{since: c.o.Now(), told: c.o.Now(), unchanged: unchangedSoFar(rec)}
 	for {
 		if c.isStopping() {
 			return nil
 		}
-		if sent, late := c.cameLate(ctx, rec); late {
-			return c.takeLate(ctx, election, rec, sent)
+		if l, err := c.cameLate(ctx, rec); err != nil {
+			c.o.Logger.Warn("outcomes that came late could not be read", "incident", rec.ID, "err", err)
+		} else if l != nil {
+			return c.takeLate(ctx, election, rec, *l)
 		}
 		p, err := c.track(ctx, rec)
 		if ctx.Err() != nil {
@@ -36,6 +39,9 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 			c.o.Logger.Warn("the provider could not be read while verifying", "incident", rec.ID, "group", rec.Name, "err", err)
 		} else if p.Group.Key == rec.Key() {
 			w.look(rec, p)
+			if rec, err = c.noteChange(ctx, rec, p, w); err != nil {
+				return err
+			}
 			if ended, err := conclude(ctx, election, rec, p, w); ended || err != nil {
 				return err
 			}
@@ -102,11 +108,34 @@ func (c *Controller) pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// jobID is the provider's job of the last call that it made one for.
 func jobID(rec replication.IncidentRecord) string {
-	if call := rec.LastCall(); call != nil {
-		return call.JobID
+	for _, call := range slices.Backward(rec.Calls) {
+		if call.JobID != "" || rec.Person != nil {
+			return call.JobID
+		}
 	}
 	return ""
+}
+
+// unchangedSoFar tells that no read since the intent is known to have shown the
+// group otherwise than in it.
+func unchangedSoFar(rec replication.IncidentRecord) bool {
+	call := rec.LastCall()
+	return call == nil || call.ChangedAt.IsZero()
+}
+
+// noteChange takes down that the group has changed since a call of unknown
+// outcome: whoever takes the incident over must not believe that every read
+// showed it unchanged.
+func (c *Controller) noteChange(ctx context.Context, rec replication.IncidentRecord, p Progress, w watch) (replication.IncidentRecord, error) {
+	if call := rec.LastCall(); w.unchanged || call == nil || !unanswered(*call) || !call.ChangedAt.IsZero() {
+		return rec, nil
+	}
+	inc := rec.Incident
+	inc.Calls = slices.Clone(inc.Calls)
+	inc.LastCall().ChangedAt = c.o.Now().UTC()
+	return c.write(ctx, rec, replication.Write{Incident: inc}, "changed", fmt.Sprintf("the group has changed since the call of unknown outcome: %s at %s", p.Group.RawStatus, orUnknown(p.Group.Active.String())))
 }
 
 // watch is what the reads since the start of a verification have shown.
@@ -187,6 +216,8 @@ func (c *Controller) judgeUncertain(rec replication.IncidentRecord, call replica
 		return verdict{} // something is under way: its end will tell
 	}
 	switch {
+	case taken(rec):
+		return verdict{} // an earlier call was: only its proof ends this
 	case rec.Provider == replication.HuaweiDWS:
 		return verdict{phase: replication.Ambiguous, why: "the outcome of the call is unknown and nothing proves it; a second call could swap the roles back, so none is sent"}
 	case !w.unchanged:
@@ -195,6 +226,11 @@ func (c *Controller) judgeUncertain(rec replication.IncidentRecord, call replica
 		return verdict{phase: replication.Ambiguous, why: "two calls without a known outcome, and the provider shows no change"}
 	}
 	return verdict{again: true}
+}
+
+// taken tells that the provider has accepted a call of the incident.
+func taken(rec replication.IncidentRecord) bool {
+	return slices.ContainsFunc(rec.Calls, func(call replication.Call) bool { return call.Outcome == replication.Accepted })
 }
 
 func uncertainCalls(rec replication.IncidentRecord) int {

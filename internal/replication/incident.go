@@ -85,6 +85,9 @@ type Call struct {
 	Error     string    `json:"error,omitempty"`
 	StartedAt time.Time `json:"started_at"` // when the intent was written
 	EndedAt   time.Time `json:"ended_at,omitzero"`
+	// ChangedAt is when the group was first seen otherwise than expected after a
+	// call of unknown outcome.
+	ChangedAt time.Time `json:"changed_at,omitzero"`
 	// What the provider showed when the intent was written: the base line that
 	// takeover compares with to tell whether the call happened.
 	ExpectedStatus string         `json:"expected_status"`
