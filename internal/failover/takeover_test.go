@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,11 +136,11 @@ func TestAChangeSeenBeforeATakeOverIsNotForgotten(t *testing.T) {
 // unreadable is a store whose records this observer cannot read.
 type unreadable struct {
 	*quorumtest.Store
-	broken bool
+	broken atomic.Bool
 }
 
 func (s *unreadable) Read(ctx context.Context) (replication.Cluster, error) {
-	if s.broken {
+	if s.broken.Load() {
 		return replication.Cluster{}, errors.New("a record of a version that is not known")
 	}
 	return s.Store.Read(ctx)
@@ -158,13 +159,13 @@ func TestALeaderThatCannotReadTheStoreMakesRoom(t *testing.T) {
 		if !one.State().Leads {
 			t.Fatal("the first does not lead")
 		}
-		broken.broken = true
+		broken.broken.Store(true)
 		two, stopSecond := w.observe(w.store.Join(time.Now, "obs-2", "az-b"), nil)
 		wait(2 * quorumtest.LeaseTTL)
 		if s := two.State(); !s.Leads {
 			t.Errorf("two leases later the leader is %+v, want obs-2", s.Cluster.Leader)
 		}
-		broken.broken = false
+		broken.broken.Store(false)
 		wait(10 * time.Second)
 		if s := one.State(); s.ClusterErr != "" || s.Leads {
 			t.Errorf("the first, when it reads again: %q, leads %v; want neither", s.ClusterErr, s.Leads)
