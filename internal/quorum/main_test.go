@@ -87,8 +87,10 @@ func logger(t *testing.T) *slog.Logger {
 			t.Logf("the store logged:\n%s", l)
 		}
 	})
-	return slog.New(slog.NewTextHandler(l, nil))
+	return textLogger(l)
 }
+
+func textLogger(l *logs) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // openStore opens a store in dir and waits until it has joined.
 func openStore(t *testing.T, dir string, change ...func(*quorum.Options)) *quorum.Store {

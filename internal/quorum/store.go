@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/quorum/ledger"
@@ -18,6 +21,7 @@ var (
 	ErrAlreadySent = ledger.ErrAlreadySent
 	ErrRefused     = ledger.ErrRefused
 	ErrNotFound    = ledger.ErrNotFound
+	ErrUnreadable  = ledger.ErrUnreadable
 	// ErrNotJoined: the member is not running or not ready. Nothing was sent.
 	ErrNotJoined = errors.New("the coordination store is not running")
 )
@@ -27,6 +31,9 @@ var (
 type Store struct {
 	*ledger.Ledger
 	member *member
+
+	mu   sync.Mutex
+	told map[string]bool // kinds of keys that were told as not known
 }
 
 // Open starts the member in the background and returns at once. Until it has
@@ -44,7 +51,7 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("coordination store: %w", err)
 	}
 	m := newMember(o, seen)
-	s := &Store{member: m, Ledger: ledger.New(ledger.Options{
+	s := &Store{member: m, told: map[string]bool{}, Ledger: ledger.New(ledger.Options{
 		KV: client{m}, Leases: client{m}, Cluster: o.Cluster, Observer: o.Observer, Site: o.Site, Version: o.Version,
 		LeaseTTL: o.LeaseTTL, MayLead: o.MayLead, Now: o.Now, Boot: SinceBoot(o.Now),
 	})}
@@ -70,6 +77,21 @@ func (s *Store) Close() error {
 
 // Status tells how the member is. It never blocks.
 func (s *Store) Status() Status { return s.member.snapshot() }
+
+// Read is ledger.Ledger.Read; it also logs each kind of key that this version does
+// not know, once.
+func (s *Store) Read(ctx context.Context) (replication.Cluster, error) {
+	c, err := s.Ledger.Read(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, kind := range slices.Sorted(maps.Keys(c.Unknown)) {
+		if !s.told[kind] {
+			s.told[kind] = true
+			s.member.o.Logger.Warn("the coordination store has keys that this version of drwatch does not know, and passes over", "kind", kind, "keys", c.Unknown[kind])
+		}
+	}
+	return c, err
+}
 
 // Renew is ledger.Ledger.Renew; it also makes the highest revision seen durable
 // outside the store.

@@ -24,6 +24,9 @@ type Cluster struct {
 	Episodes   map[string]Episode         // by EpisodeKey
 	Clock      time.Duration              // the cluster clock: time that passed with a leader
 	Started    map[string][]time.Duration // rule → cluster-clock times of first intents in the last hour
+	// Unknown is how many keys there are of each kind that this version does not
+	// know: a newer observer's.
+	Unknown map[string]int
 }
 
 // Leader is the present leader key.

@@ -19,7 +19,7 @@ func (l *Ledger) Claim(ctx context.Context, c replication.Claim) (replication.In
 	if err := checkClaim(c); err != nil {
 		return replication.IncidentRecord{}, fmt.Errorf("%s: %w", what, err)
 	}
-	group, err := l.claimable(ctx, c, what)
+	group, before, err := l.claimable(ctx, c, what)
 	if err != nil {
 		return replication.IncidentRecord{}, err
 	}
@@ -28,7 +28,7 @@ func (l *Ledger) Claim(ctx context.Context, c replication.Claim) (replication.In
 	if err != nil {
 		return replication.IncidentRecord{}, fmt.Errorf("%s: %w", what, err)
 	}
-	inc, stored, err := fitIncident(inc)
+	inc, stored, err := fitIncident(inc, nil)
 	if err != nil {
 		return replication.IncidentRecord{}, fmt.Errorf("%s: %w", what, err)
 	}
@@ -36,7 +36,7 @@ func (l *Ledger) Claim(ctx context.Context, c replication.Claim) (replication.In
 	group.OpenIncident = inc.ID
 	ps := puts{list: []Put{{Key: l.keys.incident(inc.ID), Value: stored}}}
 	ps.add(l.keys.holder(inc.ID), holder)
-	ps.add(l.keys.group(inc.Key()), group)
+	addKept(&ps, before, group)
 	ps.add(l.keys.entry(inc.ID, entry.Seq), entry)
 	if c.LossRev == 0 && c.Loss.Site != "" {
 		ps.add(l.keys.loss(c.Loss.Site), c.Loss)
@@ -75,28 +75,29 @@ func checkClaim(c replication.Claim) error {
 
 // claimable reads the group's record, which the claim keeps but for its open
 // incident.
-func (l *Ledger) claimable(ctx context.Context, c replication.Claim, what string) (replication.GroupRecord, error) {
+func (l *Ledger) claimable(ctx context.Context, c replication.Claim, what string) (replication.GroupRecord, Item, error) {
 	key := l.keys.group(c.Incident.Key())
 	v, err := l.o.KV.Get(ctx, key)
 	if err != nil {
-		return replication.GroupRecord{}, fmt.Errorf("%s: %w", what, err)
+		return replication.GroupRecord{}, Item{}, fmt.Errorf("%s: %w", what, err)
 	}
 	rec := replication.GroupRecord{}
 	it := v.At(key)
 	if it.Mod != 0 {
 		if err := json.Unmarshal(it.Value, &rec); err != nil {
-			return rec, fmt.Errorf("%s: key %s: %w", what, key, err)
+			return rec, it, fmt.Errorf("%s: key %s: %w", what, key, err)
 		}
 	}
 	switch {
 	case rec.OpenIncident != "":
-		return rec, &Conflict{What: what, Changed: []string{"incident " + rec.OpenIncident + " is open on the group"}}
+		return rec, it, &Conflict{What: what, Changed: []string{"incident " + rec.OpenIncident + " is open on the group"}}
 	case rec.Latch != nil:
-		return rec, &Conflict{What: what, Changed: []string{"the group is latched: " + rec.Latch.Why}}
+		return rec, it, &Conflict{What: what, Changed: []string{"the group is latched: " + rec.Latch.Why}}
 	case it.Mod != c.GroupRev:
-		return rec, &Conflict{What: what, Changed: []string{"the record of the group"}}
+		return rec, it, &Conflict{What: what, Changed: []string{"the record of the group"}}
 	}
-	return rec, nil
+	it.Key = key // also when there is none yet
+	return rec, it, nil
 }
 
 func (l *Ledger) claimCompares(c replication.Claim) []Compare {
@@ -117,12 +118,15 @@ func (l *Ledger) claimCompares(c replication.Claim) []Compare {
 	return append(cs, l.voteCompares(c.Incident.Rule, replication.VoteGuard{Revision: c.Revision, Votes: c.Votes})...)
 }
 
-// voteCompares: each counted vote stands as it was read, and nobody has said
-// anything new about the rule. The second is what notices a new veto.
+// voteCompares: each counted vote stands as it was read, nobody has said anything
+// new about the rule, and what is written still means what it did. The second is
+// what notices a new veto.
 func (l *Ledger) voteCompares(rule string, g replication.VoteGuard) []Compare {
 	cs := []Compare{{
 		Name: fmt.Sprintf("a vote on rule %s is newer than revision %d", rule, g.Revision),
 		Kind: NoneNewer, Key: l.keys.votes(rule), Rev: g.Revision,
+	}, {
+		Name: "the format of the store", Kind: NoneNewer, Key: l.keys.format(), Rev: g.Revision,
 	}}
 	seen := map[string]bool{}
 	for _, v := range g.Votes {
@@ -139,7 +143,7 @@ func (l *Ledger) voteCompares(rule string, g replication.VoteGuard) []Compare {
 // then on.
 func (l *Ledger) TakeOver(ctx context.Context, rec replication.IncidentRecord, leader replication.Leader) (replication.IncidentRecord, error) {
 	what := "taking over incident " + rec.ID
-	now, _, err := l.record(ctx, rec.ID)
+	now, view, err := l.record(ctx, rec.ID)
 	if err != nil {
 		return replication.IncidentRecord{}, fmt.Errorf("%s: %w", what, err)
 	}
@@ -158,7 +162,7 @@ func (l *Ledger) TakeOver(ctx context.Context, rec replication.IncidentRecord, l
 	}
 	holder := replication.Holder{Observer: leader.Observer, LeaderRev: leader.CreateRev}
 	t := Txn{Op: "take over", What: what, If: append(l.tokenCompares(rec.ID, rec.Token, rec.Rev), l.keys.elected(leader.CreateRev))}
-	inc, err = l.write(&t, inc, entry)
+	inc, err = l.write(&t, inc, entry, view)
 	if err != nil {
 		return replication.IncidentRecord{}, fmt.Errorf("%s: %w", what, err)
 	}
@@ -183,9 +187,9 @@ func (l *Ledger) tokenCompares(id string, token, rev int64) []Compare {
 }
 
 // write adds an incident and its newest journal entry to a transaction, with
-// the entry as its witness.
-func (l *Ledger) write(t *Txn, inc replication.Incident, entry replication.Entry) (replication.Incident, error) {
-	inc, stored, err := fitIncident(inc)
+// the entry as its witness. view has the incident as it was read.
+func (l *Ledger) write(t *Txn, inc replication.Incident, entry replication.Entry, view View) (replication.Incident, error) {
+	inc, stored, err := fitIncident(inc, view.At(l.keys.incident(inc.ID)).Value)
 	if err != nil {
 		return inc, err
 	}

@@ -46,8 +46,9 @@ func finite(v float64) float64 {
 
 // fitIncident brings an incident into its stored form of at most maxRecord
 // bytes: texts are shortened step by step, then calls that had no effect give
-// way to the newest. The given incident's slices are not changed.
-func fitIncident(inc replication.Incident) (replication.Incident, []byte, error) {
+// way to the newest. stored is what it replaces. The given incident's slices are
+// not changed.
+func fitIncident(inc replication.Incident, stored []byte) (replication.Incident, []byte, error) {
 	inc.Trigger.Value = finite(inc.Trigger.Value)
 	for _, limit := range []int{1 << 10, 256, 64} {
 		inc = shorten(inc, limit)
@@ -55,6 +56,9 @@ func fitIncident(inc replication.Incident) (replication.Incident, []byte, error)
 			inc.Calls = fewerCalls(inc.Calls)
 		}
 		b, err := json.Marshal(inc)
+		if err == nil {
+			b, err = keeping[replication.Incident](stored, b)
+		}
 		if err != nil {
 			return inc, nil, fmt.Errorf("incident %s: %w", inc.ID, err)
 		}

@@ -28,6 +28,7 @@ func (k keys) join(parts ...string) string {
 func (k keys) leader() string { return k.join("leader") }
 func (k keys) freeze() string { return k.join("freeze") }
 func (k keys) clock() string  { return k.join("clock") }
+func (k keys) format() string { return k.join("format") }
 func (k keys) registered(name string) string {
 	return k.join("registered", name)
 }
@@ -137,7 +138,7 @@ func (l *Ledger) Root() string { return l.keys.root }
 func Decisive(root, key string) bool {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(key, root), "/")
 	switch kind {
-	case "vote", "leader", "freeze", "incident", "abort", "group", "episode", "loss", "slot", "late":
+	case "vote", "leader", "freeze", "incident", "abort", "group", "episode", "loss", "slot", "late", "format":
 		return true
 	}
 	return false

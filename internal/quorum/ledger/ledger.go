@@ -38,6 +38,7 @@ type Ledger struct {
 	votes   published
 
 	registered atomic.Bool // this life has made itself known to the cluster
+	wasRead    atomic.Bool // the last answer to Read could be read
 
 	mu      sync.Mutex // guards lease; never held over a call
 	lease   lease
@@ -150,6 +151,18 @@ func (p *puts) add(key string, v any) {
 	one, err := put(key, v)
 	if err != nil && p.err == nil {
 		p.err = err
+	}
+	p.list = append(p.list, one)
+}
+
+// addKept adds a record that replaces one, with what a newer version has put there.
+func addKept[T any](p *puts, before Item, record T) {
+	one, err := put(before.Key, record)
+	if err == nil {
+		one.Value, err = keeping[T](before.Value, one.Value)
+	}
+	if err != nil && p.err == nil {
+		p.err = fmt.Errorf("key %s: %w", before.Key, err)
 	}
 	p.list = append(p.list, one)
 }

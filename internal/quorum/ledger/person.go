@@ -88,7 +88,7 @@ func (l *Ledger) chainPerson(t *Txn, v View, e replication.Entry) error {
 // now: change returns the journal entry, or an error to refuse.
 func (l *Ledger) amend(ctx context.Context, id, what string, change func(*replication.IncidentRecord, *Txn) (replication.Entry, error)) error {
 	return retried(func() error {
-		rec, _, err := l.record(ctx, id)
+		rec, view, err := l.record(ctx, id)
 		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
@@ -102,7 +102,7 @@ func (l *Ledger) amend(ctx context.Context, id, what string, change func(*replic
 		}
 		inc, e, err := l.chained(rec.Incident, e)
 		if err == nil {
-			_, err = l.write(&t, inc, e)
+			_, err = l.write(&t, inc, e, view)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)
@@ -211,6 +211,7 @@ func (l *Ledger) Ack(ctx context.Context, group replication.GroupKey, incident, 
 // held is what an ack finds on a group.
 type held struct {
 	record   replication.GroupRecord
+	stored   Item // the record as it was read
 	episodes []Item
 	incident string // the incident behind it, "" when none is named
 }
@@ -240,12 +241,13 @@ func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, inciden
 		rec.Baseline = ""
 	}
 	rec.Latch = nil
-	p, err := put(l.keys.group(group), rec)
-	if err != nil {
-		return err
+	ps := puts{}
+	addKept(&ps, h.stored, rec)
+	if ps.err != nil {
+		return ps.err
 	}
-	t.If = append(t.If, unchanged("the record of the group", p.Key, rec.Rev))
-	t.Puts = append(t.Puts, p)
+	t.If = append(t.If, unchanged("the record of the group", h.stored.Key, rec.Rev))
+	t.Puts = append(t.Puts, ps.list...)
 	for _, e := range h.episodes {
 		t.If = append(t.If, unchanged("the episode", e.Key, e.Mod))
 		t.Deletes = append(t.Deletes, e.Key)
@@ -260,10 +262,10 @@ func (l *Ledger) held(ctx context.Context, group replication.GroupKey, incident 
 	if err != nil {
 		return held{}, err
 	}
-	var h held
+	h := held{stored: Item{Key: key}}
 	for _, it := range v.Items {
 		if it.Key == key {
-			h.record.Rev = it.Mod
+			h.stored, h.record.Rev = it, it.Mod
 			if err := json.Unmarshal(it.Value, &h.record); err != nil {
 				return h, fmt.Errorf("key %s: %w", key, err)
 			}
@@ -297,7 +299,7 @@ func (l *Ledger) chainAck(ctx context.Context, t *Txn, h held, e replication.Ent
 	if v.At(l.keys.incident(h.incident)).Mod == 0 {
 		return l.chainPerson(t, v, e)
 	}
-	rec, _, err := l.record(ctx, h.incident)
+	rec, view, err := l.record(ctx, h.incident)
 	if err != nil {
 		return err
 	}
@@ -309,6 +311,6 @@ func (l *Ledger) chainAck(ctx context.Context, t *Txn, h held, e replication.Ent
 		return err
 	}
 	t.If = l.tokenCompares(rec.ID, rec.Token, rec.Rev)
-	_, err = l.write(t, inc, e)
+	_, err = l.write(t, inc, e, view)
 	return err
 }

@@ -20,13 +20,20 @@ const startedFor = time.Hour
 
 // Read is all that the store holds but the journals, linearizably, at one
 // revision. A record that cannot be read fails the whole: a decision on half a
-// cluster would be a guess.
+// cluster would be a guess. That is an ErrUnreadable, and so is a store whose
+// format is newer than this version; until it can be read again this observer does
+// not renew its lease.
 func (l *Ledger) Read(ctx context.Context) (replication.Cluster, error) {
 	v, err := l.o.KV.Scan(ctx, l.keys.state()...)
 	if err != nil {
 		return replication.Cluster{}, fmt.Errorf("reading the cluster: %w", err)
 	}
-	return decodeCluster(l.keys, v)
+	c, err := decodeCluster(l.keys, v)
+	l.wasRead.Store(err == nil)
+	if err != nil {
+		return c, fmt.Errorf("reading the cluster: %w", err)
+	}
+	return c, nil
 }
 
 // decoder fills a Cluster key by key; parts that need each other meet in finish.
@@ -38,11 +45,14 @@ type decoder struct {
 }
 
 func decodeCluster(k keys, v View) (replication.Cluster, error) {
+	if err := checkFormat(v.At(k.format())); err != nil {
+		return replication.Cluster{}, err
+	}
 	d := decoder{
 		c: replication.Cluster{
 			Revision: v.Revision, Groups: map[replication.GroupKey]replication.GroupRecord{}, Incidents: map[string]replication.IncidentRecord{},
 			Losses: map[string]replication.SiteLoss{}, Slots: map[string]map[int]string{}, Episodes: map[string]replication.Episode{},
-			Started: map[string][]time.Duration{}, Registered: map[string]string{},
+			Started: map[string][]time.Duration{}, Registered: map[string]string{}, Unknown: map[string]int{},
 		},
 		holders: map[string]Item{}, aborts: map[string]Item{}, started: map[string][]time.Duration{},
 	}
@@ -52,25 +62,37 @@ func decodeCluster(k keys, v View) (replication.Cluster, error) {
 			err = d.add(parts, it)
 		}
 		if err != nil {
-			return replication.Cluster{}, fmt.Errorf("reading the cluster: key %s at revision %d: %w", it.Key, it.Mod, err)
+			return replication.Cluster{}, fmt.Errorf("%w: key %s at revision %d: %w", ErrUnreadable, it.Key, it.Mod, err)
 		}
 	}
-	return d.finish()
+	c, err := d.finish()
+	if err != nil {
+		return replication.Cluster{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return c, nil
 }
 
 var errShape = errors.New("not a key of this version of drwatch")
 
 // arity is how many parts a key of each kind has; vote has more.
 var arity = map[string]int{
-	"leader": 1, "freeze": 1, "clock": 1, "observer": 2, "registered": 2, "incident": 2, "holder": 2, "abort": 2, "loss": 2,
+	"leader": 1, "freeze": 1, "clock": 1, "format": 1, "observer": 2, "registered": 2, "incident": 2, "holder": 2, "abort": 2, "loss": 2,
 	"slot": 3, "started": 3, "group": 3, "episode": 4, "chain": 2, "late": 3,
 }
 
+// add reads one key. A kind that is not known is a newer version's, and nothing
+// that the known ones mean depends on it: the format would tell. A known kind in
+// another shape is not passed over.
 func (d *decoder) add(p []string, it Item) error {
 	if p[0] == "vote" {
 		return d.vote(p, it)
 	}
-	if n, known := arity[p[0]]; !known || len(p) != n {
+	n, known := arity[p[0]]
+	switch {
+	case !known:
+		d.c.Unknown[p[0]]++
+		return nil
+	case len(p) != n:
 		return errShape
 	}
 	switch p[0] {
@@ -88,7 +110,7 @@ func (d *decoder) add(p []string, it Item) error {
 		return err
 	case "slot":
 		return d.slot(p[1], p[2], string(it.Value))
-	case "chain", "late":
+	case "chain", "late", "format":
 		return nil
 	}
 	return d.record(p, it)
@@ -102,8 +124,9 @@ func (d *decoder) record(p []string, it Item) error {
 		d.c.Leader = &lead
 		return err
 	case "freeze":
-		d.c.Freeze = &replication.Freeze{}
-		return json.Unmarshal(it.Value, d.c.Freeze)
+		f := frozen(it)
+		d.c.Freeze = &f
+		return nil
 	case "registered":
 		site, err := siteOf(it)
 		d.c.Registered[p[1]] = site
@@ -111,9 +134,9 @@ func (d *decoder) record(p []string, it Item) error {
 	case "observer":
 		return decodeInto(it, func(o replication.Observer) { d.c.Observers = append(d.c.Observers, o) })
 	case "incident":
-		return decodeInto(it, func(inc replication.Incident) {
-			d.c.Incidents[p[1]] = replication.IncidentRecord{Incident: inc, Rev: it.Mod}
-		})
+		inc, err := decodeIncident(it)
+		d.c.Incidents[p[1]] = replication.IncidentRecord{Incident: inc, Rev: it.Mod}
+		return err
 	case "loss":
 		return decodeInto(it, func(s replication.SiteLoss) { s.Rev = it.Mod; d.c.Losses[p[1]] = s })
 	case "group":
@@ -123,6 +146,35 @@ func (d *decoder) record(p []string, it Item) error {
 		return decodeInto(it, func(e replication.Episode) { d.c.Episodes[replication.EpisodeKey(e.Rule, e.Group)] = e })
 	}
 	return nil
+}
+
+// frozen reads the freeze. Its key alone freezes, whatever it holds.
+func frozen(it Item) replication.Freeze {
+	var f replication.Freeze
+	if err := json.Unmarshal(it.Value, &f); err != nil {
+		return replication.Freeze{Who: "unknown", Reason: "the freeze cannot be read: " + err.Error()}
+	}
+	return f
+}
+
+// decodeIncident reads an incident. A phase or a mode that this version does not
+// know could mean anything.
+func decodeIncident(it Item) (replication.Incident, error) {
+	var inc replication.Incident
+	if err := json.Unmarshal(it.Value, &inc); err != nil {
+		return inc, err
+	}
+	switch inc.Phase {
+	case replication.Open, replication.Held, replication.Executing, replication.Verifying:
+	default:
+		if !inc.Phase.Ended() {
+			return inc, fmt.Errorf("its phase %q is not known to this version", inc.Phase)
+		}
+	}
+	if !inc.Mode.Valid() {
+		return inc, fmt.Errorf("its mode %q is not known to this version", inc.Mode)
+	}
+	return inc, nil
 }
 
 func decodeInto[T any](it Item, put func(T)) error {
@@ -154,9 +206,16 @@ func (d *decoder) vote(p []string, it Item) error {
 	if !plain && (len(p) != 6 || p[4] != "veto") {
 		return errShape
 	}
-	votes, err := decodeVotes(p[1], p[3], it)
+	votes, err := decodeVotes(p[1], p[3], it, !plain)
+	switch {
+	case err != nil && plain: // no go of that observer is taken for one
+		d.c.Unknown[p[0]]++
+		return nil
+	case err != nil:
+		return fmt.Errorf("a veto: %w", err)
+	}
 	d.c.Votes = append(d.c.Votes, votes...)
-	return err
+	return nil
 }
 
 func (d *decoder) slot(rule, n, incident string) error {
@@ -177,7 +236,7 @@ func (d *decoder) finish() (replication.Cluster, error) {
 	for id, rec := range d.c.Incidents {
 		rec, err := joined(rec, d.holders[id], d.aborts[id])
 		if err != nil {
-			return replication.Cluster{}, fmt.Errorf("reading the cluster: %w", err)
+			return replication.Cluster{}, err
 		}
 		d.c.Incidents[id] = rec
 	}
@@ -246,9 +305,10 @@ func (l *Ledger) record(ctx context.Context, id string, more ...string) (replica
 	if it.Mod == 0 {
 		return replication.IncidentRecord{}, v, fmt.Errorf("incident %s: %w", id, ErrNotFound)
 	}
-	rec := replication.IncidentRecord{Rev: it.Mod}
-	if err := json.Unmarshal(it.Value, &rec.Incident); err != nil {
-		return rec, v, fmt.Errorf("reading incident %s: %w", id, err)
+	inc, err := decodeIncident(it)
+	rec := replication.IncidentRecord{Incident: inc, Rev: it.Mod}
+	if err != nil {
+		return rec, v, fmt.Errorf("reading incident %s: %w: %w", id, ErrUnreadable, err)
 	}
 	rec, err = joined(rec, v.At(keys[1]), v.At(keys[2]))
 	return rec, v, err

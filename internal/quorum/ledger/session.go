@@ -56,10 +56,14 @@ func (l *Ledger) forget() {
 // Renew registers this observer under a lease, or keeps the lease alive once,
 // and moves its heartbeat. The evaluation loop calls it after each complete
 // round; nothing calls it in the background, so an observer that stalls loses
-// its votes and its leadership. A lost lease is replaced by a new one.
+// its votes and its leadership; so does one that cannot read what the store holds
+// (ErrUnreadable). A lost lease is replaced by a new one.
 func (l *Ledger) Renew(ctx context.Context) error {
 	l.session.Lock()
 	defer l.session.Unlock()
+	if err := l.readable(ctx); err != nil {
+		return fmt.Errorf("renewing the lease of observer %s: %w", l.o.Observer, err)
+	}
 	sent := l.stamp()
 	err := ErrLeaseLost
 	if id := l.current().id; id != 0 {
@@ -182,7 +186,10 @@ func (l *Ledger) Lead(ctx context.Context) (replication.Leader, bool, error) {
 }
 
 func (l *Ledger) tryLead(ctx context.Context, id int64) (replication.Leader, bool, error) {
-	v, err := l.o.KV.Get(ctx, l.keys.leader())
+	v, err := l.o.KV.Get(ctx, l.keys.leader(), l.keys.format())
+	if err == nil {
+		err = checkFormat(v.At(l.keys.format()))
+	}
 	if err != nil {
 		return replication.Leader{}, false, fmt.Errorf("asking who leads: %w", err)
 	}
@@ -196,7 +203,8 @@ func (l *Ledger) tryLead(ctx context.Context, id int64) (replication.Leader, boo
 		return lead, false, err
 	}
 	lead.CreateRev, err = l.commitLeased(ctx, Txn{
-		Op: "lead", What: "leading", If: []Compare{absent("the leader", l.keys.leader())},
+		Op: "lead", What: "leading",
+		If:   []Compare{absent("the leader", l.keys.leader()), unchanged("the format of the store", l.keys.format(), v.At(l.keys.format()).Mod)},
 		Puts: []Put{{Key: l.keys.leader(), Value: value, Lease: id}},
 	})
 	return lead, err == nil, err

@@ -15,13 +15,22 @@ import (
 // first seen, a change of direction seen by polling.
 func (l *Ledger) PutGroup(ctx context.Context, key replication.GroupKey, rec replication.GroupRecord) error {
 	what := "writing the record of group " + key.String()
-	p, err := put(l.keys.group(key), rec)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+	before := Item{Key: l.keys.group(key)}
+	if rec.Rev != 0 {
+		v, err := l.o.KV.Get(ctx, before.Key)
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		before.Value = v.At(before.Key).Value
 	}
-	_, err = l.commit(ctx, Txn{
-		Op: "group", What: what, If: []Compare{unchanged("the record of the group", p.Key, rec.Rev)},
-		Puts: []Put{p}, Witness: p.Key,
+	ps := puts{}
+	addKept(&ps, before, rec)
+	if ps.err != nil {
+		return fmt.Errorf("%s: %w", what, ps.err)
+	}
+	_, err := l.commit(ctx, Txn{
+		Op: "group", What: what, If: []Compare{unchanged("the record of the group", before.Key, rec.Rev)},
+		Puts: ps.list, Witness: before.Key,
 	})
 	return err
 }

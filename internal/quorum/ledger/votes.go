@@ -60,6 +60,9 @@ func (p *published) forgetLease(id int64) {
 func (l *Ledger) PublishVotes(ctx context.Context, votes []replication.Vote) error {
 	l.session.Lock()
 	defer l.session.Unlock()
+	if err := l.readable(ctx); err != nil {
+		return fmt.Errorf("publishing votes: %w", err)
+	}
 	if l.current().id == 0 {
 		if err := l.register(ctx); err != nil {
 			return fmt.Errorf("registering observer %s: %w", l.o.Observer, err)

@@ -2,7 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
-	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -45,26 +45,47 @@ func (s shardValue) verdictOnly() shardValue {
 	return out
 }
 
-// decodeVotes reads one vote key.
-func decodeVotes(rule, observer string, it Item) ([]replication.Vote, error) {
-	var s shardValue
+// unreadVote is the evidence of a vote that cannot be read.
+const unreadVote = "it is written in a way that this version of drwatch does not know"
+
+// decodeVotes reads one vote key. Of a vote that another version wrote in a way
+// not known here the key tells enough: it is a veto or no go.
+func decodeVotes(rule, observer string, it Item, veto bool) ([]replication.Vote, error) {
+	var s struct {
+		Site  string                     `json:"s"`
+		Votes map[string]json.RawMessage `json:"v"`
+	}
 	if err := json.Unmarshal(it.Value, &s); err != nil {
 		return nil, err
 	}
 	votes := make([]replication.Vote, 0, len(s.Votes))
-	for group, v := range s.Votes {
+	for group, raw := range s.Votes {
 		g, err := replication.ParseGroupKey(group)
 		if err != nil {
 			return nil, err
 		}
-		value, err := strconv.ParseFloat(v.Value, 64)
-		if err != nil {
-			return nil, fmt.Errorf("value of the vote on %s: %w", group, err)
-		}
-		votes = append(votes, replication.Vote{
-			Observer: observer, Site: s.Site, Rule: rule, RuleHash: v.Hash, Group: g, Verdict: v.Verdict, Since: v.Since,
-			Value: value, Evidence: v.Evidence, Mode: v.Mode, TargetDown: v.TargetDown, Key: it.Key, Rev: it.Mod,
-		})
+		v := decodeVote(raw, veto)
+		v.Observer, v.Site, v.Rule, v.Group, v.Key, v.Rev = observer, s.Site, rule, g, it.Key, it.Mod
+		votes = append(votes, v)
 	}
 	return votes, nil
 }
+
+func decodeVote(raw []byte, veto bool) replication.Vote {
+	var s shortVote
+	err := json.Unmarshal(raw, &s)
+	value, perr := strconv.ParseFloat(s.Value, 64)
+	v := replication.Vote{
+		RuleHash: s.Hash, Verdict: s.Verdict, Since: s.Since, Value: value, Evidence: s.Evidence, Mode: s.Mode, TargetDown: s.TargetDown,
+	}
+	switch {
+	case veto:
+		v.Verdict = replication.Veto
+	case err != nil || perr != nil || !slices.Contains(plainVerdicts, s.Verdict):
+		v.Verdict, v.Evidence = replication.Abstain, unreadVote
+	}
+	return v
+}
+
+// plainVerdicts are those of the keys that hold no vetoes.
+var plainVerdicts = []replication.Verdict{replication.Go, replication.Pending, replication.Abstain}

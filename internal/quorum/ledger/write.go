@@ -52,7 +52,7 @@ func (l *Ledger) planWrite(ctx context.Context, w replication.Write) (Txn, repli
 	id := w.Incident.ID
 	t := Txn{Op: "write", What: fmt.Sprintf("writing incident %s (%s)", id, w.Entry.Event)}
 	lossKey := l.keys.loss(w.Incident.Plan.LostSite)
-	now, view, err := l.record(ctx, id, l.keys.clock(), lossKey)
+	now, view, err := l.record(ctx, id, l.keys.clock(), lossKey, l.keys.group(w.Incident.Key()))
 	if err != nil {
 		return t, now, fmt.Errorf("%s: %w", t.What, err)
 	}
@@ -79,7 +79,7 @@ func (l *Ledger) planWrite(ctx context.Context, w replication.Write) (Txn, repli
 	}
 	inc, entry, err := l.chained(inc, w.Entry)
 	if err == nil {
-		now.Incident, err = l.write(&t, inc, entry)
+		now.Incident, err = l.write(&t, inc, entry, view)
 	}
 	if err != nil {
 		return t, now, fmt.Errorf("%s: %w", t.What, err)
@@ -133,7 +133,9 @@ func (l *Ledger) slotWrites(t *Txn, w replication.Write, held int) (replication.
 func (l *Ledger) sideWrites(t *Txn, w replication.Write, view View) error {
 	inc, ps := w.Incident, puts{}
 	if w.Group != nil {
-		ps.add(l.keys.group(inc.Key()), *w.Group)
+		before := view.At(l.keys.group(inc.Key()))
+		before.Key = l.keys.group(inc.Key())
+		addKept(&ps, before, *w.Group)
 	}
 	if w.Episode {
 		ps.add(l.keys.episode(inc.Rule, inc.Key()), replication.Episode{Rule: inc.Rule, Group: inc.Key(), Incident: inc.ID, Phase: inc.Phase})
@@ -164,8 +166,9 @@ func (l *Ledger) countFailed(t *Txn, w replication.Write, it Item) error {
 		loss.Failures = map[string]int{}
 	}
 	loss.Failures[w.Incident.Rule]++
-	p, err := put(it.Key, loss)
+	var ps puts
+	addKept(&ps, it, loss)
 	t.If = append(t.If, unchanged(lossChanged, it.Key, it.Mod))
-	t.Puts = append(t.Puts, p)
-	return err
+	t.Puts = append(t.Puts, ps.list...)
+	return ps.err
 }
