@@ -30,19 +30,22 @@ func TestAClaimOfADeadLeaderIsCalledSoon(t *testing.T) {
 		w := newWorld(t, replication.HuaweiSDRS, replication.Auto)
 		w.every, w.closeWithin = 200*time.Millisecond, time.Hour
 		first, hang := w.store.Join(time.Now, "obs-w", "witness"), make(chan struct{})
-		second := w.store.Join(time.Now, "obs-2", "witness")
-		var died time.Time
+		var died atomic.Int64 // since the epoch
 		_, stop := w.observe(first, func(step string) {
-			if step == "claimed" && died.IsZero() {
-				died = time.Now()
+			if step == "claimed" && died.CompareAndSwap(0, time.Now().UnixNano()) {
 				first.Suspend(time.Hour)
 				<-hang
 			}
 		})
-		_, stopSecond := w.observe(second, nil)
-		wait(5 * time.Second)
+		wait(50 * time.Millisecond)
+		second := w.store.Join(time.Now, "obs-2", "az-b")
+		theirs := &rules{rule: w.rules.rule, cloud: w.cloud, observer: "obs-2", site: "az-b", verdict: replication.Go, lost: w.rules.lost}
+		_, stopSecond := w.controller(func(o *failover.Options) {
+			o.Observer, o.Site, o.Store, o.Session, o.Upkeep, o.Rules = "obs-2", "az-b", second, second, second, theirs
+		})
+		wait(2 * time.Second)
 		bound := quorumtest.LeaseTTL + time.Second + 2*time.Second + 2*time.Second
-		wait(time.Until(died.Add(bound)))
+		wait(time.Until(time.Unix(0, died.Load()).Add(bound)))
 		if calls, _ := w.cloud.count(); calls != 1 {
 			t.Errorf("%d calls %s after the leader died, want one (%v)", calls, bound, w.events())
 		}
