@@ -1,8 +1,8 @@
 // Package chaos_test runs three real daemons with their stores at three sites,
 // takes away, pauses and parts what they stand on, and lets the simulated clouds
-// judge: how often each group was really failed over. Each daemon sees the sites,
-// the clouds and the other members through proxies of its own, which the test
-// cuts; so the same network is had on every machine, without privileges.
+// judge: how often each group was really failed over. Each daemon and its store
+// have a network namespace of their own; where the machine allows none, each sees
+// the sites, the clouds and the other members through proxies of its own.
 package chaos_test
 
 import (
@@ -18,9 +18,6 @@ import (
 // long asks for all scenarios; without it those run that `make test` has time for.
 var long = flag.Bool("chaos.long", false, "run every scenario and the measurements, some fifteen minutes")
 
-// mode is how the observers are parted from each other.
-const mode = "loopback addresses, each observer behind proxies of its own"
-
 // TestMain is also the daemon and the daemon's store: the test starts itself.
 func TestMain(m *testing.M) {
 	switch {
@@ -34,20 +31,36 @@ func TestMain(m *testing.M) {
 	case os.Getenv("CHAOS_CONFIG") != "":
 		os.Exit(daemon())
 	}
+	os.Exit(choose(m))
+}
+
+// choose runs the tests on the network that this machine allows.
+func choose(m *testing.M) int {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given { // six processes each, which wait more than they work
 		if err := flag.Set("test.parallel", "3"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			return 1
 		}
 	}
-	fmt.Println("chaos: network of the observers:", mode)
+	chosen, code, err := place()
+	if err != nil {
+		if !inside() { // there it is told outside
+			fmt.Fprintln(os.Stderr, "chaos:", err)
+		}
+		return 1
+	}
+	if chosen == nil {
+		return code
+	}
+	between = chosen
+	fmt.Println("chaos: network of the observers:", between)
 	if !*long {
 		fmt.Println("chaos: the short set; `make chaos` adds:", strings.Join(added(), "; "))
 	}
-	os.Exit(m.Run())
+	return m.Run()
 }
 
 // added are the names of what only the long run has.

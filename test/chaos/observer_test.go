@@ -24,7 +24,7 @@ type observer struct {
 	t       *testing.T
 	name    string
 	site    string
-	links   *links
+	links   links
 	config  string
 	storage string
 	log     string
@@ -59,7 +59,7 @@ func (o *observer) start() {
 		o.t.Fatal(err)
 	}
 	r := &run{cmd: exec.Command(exe), done: make(chan struct{}), hit: make(chan struct{})}
-	r.cmd.Env = append(os.Environ(), "CHAOS_CONFIG="+o.config, "CHAOS_STORAGE="+o.storage, "HTTP_PROXY="+o.links.proxy)
+	r.cmd.Env = append(os.Environ(), "CHAOS_CONFIG="+o.config, "CHAOS_STORAGE="+o.storage, "HTTP_PROXY="+o.links.proxy())
 	r.cmd.Env = append(r.cmd.Env, o.env...)
 	logs, err := os.OpenFile(o.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -74,7 +74,7 @@ func (o *observer) start() {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	if err := r.cmd.Start(); err != nil {
+	if err := o.links.start(r.cmd); err != nil {
 		o.t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
@@ -222,10 +222,14 @@ func (o *observer) logs() string {
 	return "--- " + o.name + ":\n" + strings.Join(lines[max(0, len(lines)-60):], "\n")
 }
 
+// client asks the daemon where it stands.
+func (o *observer) client() *http.Client {
+	return &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: o.links.dial}}
+}
+
 // get asks the daemon's API.
 func get[T any](o *observer, path string) (out T, err error) {
-	c := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := c.Get(o.current().url + "/api/v1/" + path)
+	resp, err := o.client().Get(o.current().url + "/api/v1/" + path)
 	if err != nil {
 		return out, err
 	}
@@ -242,7 +246,7 @@ func get[T any](o *observer, path string) (out T, err error) {
 
 // post sends a body to the daemon's API.
 func (o *observer) post(path, body string) error {
-	resp, err := http.Post(o.current().url+"/api/v1/"+path, "application/json", strings.NewReader(body))
+	resp, err := o.client().Post(o.current().url+"/api/v1/"+path, "application/json", strings.NewReader(body))
 	if err != nil {
 		return err
 	}

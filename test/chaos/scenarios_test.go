@@ -52,7 +52,7 @@ func scenarios() []scenario {
 }
 
 func TestScenarios(t *testing.T) {
-	t.Log("network of the observers: " + mode)
+	t.Log("network of the observers:", between)
 	for _, s := range scenarios() {
 		if !s.short && !*long {
 			continue // main tells which
@@ -108,10 +108,10 @@ func allProbesFail(w *world) {
 // isolated: it is back among the others once its network is.
 func isolated(w *world) {
 	o := w.observers[obsB]
-	others := []string{w.peers[obsA], w.peers[obsW], w.reference.URL, w.cloud.HealthURL(azA), w.cloud.HealthURL(azB)}
-	others = append(others, w.endpoints()...)
-	w.part(obsB, obsA)
-	w.part(obsB, obsW)
+	others := append([]string{w.reference.URL, w.cloud.HealthURL(azA), w.cloud.HealthURL(azB)}, w.endpoints()...)
+	for _, n := range []string{obsA, obsW} {
+		w.part(obsB, n)
+	}
 	for _, url := range others {
 		o.links.cut(url)
 	}
@@ -120,7 +120,7 @@ func isolated(w *world) {
 		o.links.mend(url)
 	}
 	for _, n := range []string{obsA, obsW} {
-		w.observers[n].links.mend(w.peers[obsB])
+		w.join(obsB, n)
 	}
 	w.eventually("it vouches for itself again", 30*time.Second, o.fit)
 	w.untouched()

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -82,7 +80,7 @@ const rules = `groups:
 // newWorld makes clouds, proxies and configurations; nothing is started.
 func newWorld(t *testing.T, p plan) *world {
 	t.Helper()
-	c, err := cloudsim.New(cloudsim.Options{Now: time.Now, Seed: 1, Transition: 500 * time.Millisecond})
+	c, err := cloudsim.New(addresses(t, cloudsim.Options{Now: time.Now, Seed: 1, Transition: 500 * time.Millisecond}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,26 +93,51 @@ func newWorld(t *testing.T, p plan) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	w.reference = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(w.reference.Close)
+	w.reference = answering(t)
+	at := map[string]links{}
 	for _, n := range w.names {
-		// Written so, it is this machine, and yet not exempt from proxies.
-		w.peers[n] = fmt.Sprintf("http://LOCALHOST:%d", freePort(t))
+		at[n] = between.join(t)
+		w.peers[n] = at[n].peer()
 	}
 	once := filepath.Join(t.TempDir(), "once")
 	w.wake = filepath.Join(t.TempDir(), "wake")
 	for n, site := range map[string]string{obsA: azA, obsB: azB, obsW: witness} {
-		w.observers[n] = w.newObserver(n, site, p, append([]string{"CHAOS_ONCE=" + once, "CHAOS_WAKE=" + w.wake}, p.env...))
+		w.observers[n] = w.newObserver(n, site, at[n], p, append([]string{"CHAOS_ONCE=" + once, "CHAOS_WAKE=" + w.wake}, p.env...))
 	}
 	t.Cleanup(w.end)
 	return w
 }
 
-func (w *world) newObserver(name, site string, p plan, env []string) *observer {
+// addresses gives each listener of the clouds one that observers reach.
+func addresses(t *testing.T, o cloudsim.Options) cloudsim.Options {
+	o.Endpoints, o.HealthAddresses = cloudsim.DefaultEndpoints(), map[string]string{}
+	for i := range o.Endpoints {
+		o.Endpoints[i].Address = between.address(t)
+	}
+	for _, s := range cloudsim.DemoSites() {
+		o.HealthAddresses[s.Name] = between.address(t)
+	}
+	return o
+}
+
+// answering is a server that observers reach.
+func answering(t *testing.T) *httptest.Server {
+	t.Helper()
+	l, err := net.Listen("tcp", between.address(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}}
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (w *world) newObserver(name, site string, at links, p plan, env []string) *observer {
 	w.Helper()
 	dir := w.TempDir()
 	o := &observer{
-		t: w.T, name: name, site: site, links: newLinks(w.T), storage: filepath.Join(dir, "data"), log: filepath.Join(dir, "log"), env: append(slices.Clone(env), "CHAOS_CLOCK="+p.clocks[name].String()),
+		t: w.T, name: name, site: site, links: at, storage: filepath.Join(dir, "data"), log: filepath.Join(dir, "log"), env: append(slices.Clone(env), "CHAOS_CLOCK="+p.clocks[name].String()),
 	}
 	text := rules + p.rule
 	if p.rules != nil {
@@ -172,26 +195,28 @@ func (o *observer) configure(root doc) {
 	write(o.t, o.config, string(raw))
 }
 
-// connect leads all that the observer asks through its own proxies. The probes
-// are named alike at all of them, or their rules would differ.
+// connect leads all that the observer asks through its own links. The probes are
+// named alike at all of them, or their rules would differ.
 func (w *world) connect(o *observer, root doc, p plan) {
 	if p.lease == "" {
 		p.lease = "5s"
 	}
 	root["coordination"] = doc{"lease_ttl": p.lease, "embedded": doc{"initial_cluster": w.peers}}
 	module := root["probe_modules"].(doc)["http_2xx"].(doc)
-	module["http"] = doc{"proxy_from_environment": true, "skip_resolve_phase_with_proxy": true}
+	if o.links.proxy() != "" {
+		module["http"] = doc{"proxy_from_environment": true, "skip_resolve_phase_with_proxy": true}
+	}
 	sites := root["sites"].([]any)
 	for _, s := range sites {
 		probes, _ := s.(doc)["probes"].([]any)
 		for _, pr := range probes {
-			pr.(doc)["target"] = byName(pr.(doc)["target"].(string))
+			pr.(doc)["target"] = o.links.named(pr.(doc)["target"].(string))
 		}
 	}
 	if o.site != witness {
 		root["sites"] = append(sites, doc{"name": witness}) // there it is already
 	}
-	root["observer"].(doc)["references"] = []doc{{"name": "gateway", "module": "http_2xx", "target": byName(w.reference.URL)}}
+	root["observer"].(doc)["references"] = []doc{{"name": "gateway", "module": "http_2xx", "target": o.links.named(w.reference.URL)}}
 	own := map[string]string{}
 	for _, a := range root["accounts"].([]any) {
 		account := a.(doc)
@@ -208,9 +233,6 @@ func (w *world) connect(o *observer, root doc, p plan) {
 		}
 	}
 }
-
-// byName writes a loopback address so that it is reached by the proxy.
-func byName(url string) string { return strings.Replace(url, "127.0.0.1", "LOCALHOST", 1) }
 
 func at(region, zone string) replication.Location {
 	return replication.Location{Region: region, Zone: zone}
@@ -354,6 +376,12 @@ func (w *world) part(a, b string) {
 	w.observers[b].links.cut(w.peers[a])
 }
 
+// join mends them.
+func (w *world) join(a, b string) {
+	w.observers[a].links.mend(w.peers[b])
+	w.observers[b].links.mend(w.peers[a])
+}
+
 // blind makes the observer see the site down.
 func (w *world) blind(name, site string) {
 	w.observers[name].links.cut(w.cloud.HealthURL(site))
@@ -385,21 +413,6 @@ func (w *world) some() *observer {
 func stopped(pid int) bool {
 	f := statOf(fmt.Sprintf("/proc/%d/stat", pid))
 	return len(f) > 0 && f[0] == "T"
-}
-
-// freePort is a port that nobody listens at, and that is not given to outgoing
-// connections.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		n := 12000 + rand.IntN(8000)
-		if l, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", n)); err == nil {
-			_ = l.Close()
-			return n
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
 }
 
 func write(t *testing.T, path, text string) {

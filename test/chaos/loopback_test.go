@@ -2,23 +2,40 @@ package chaos_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// links is the network as one observer has it: a proxy for what it names by the
-// proxy (probes and peers), and one more for each cloud. Every way can be cut by
-// the address at its end.
-type links struct {
+// loopback parts the observers by proxies: each of them sees the sites, the clouds
+// and the other members through proxies of its own, which the test cuts. So the
+// same network is had on every machine, without privileges.
+type loopback struct{ why string }
+
+func (l loopback) String() string {
+	return "loopback addresses, each observer behind proxies of its own (" + l.why + ")"
+}
+
+func (loopback) address(*testing.T) string { return "127.0.0.1:0" }
+
+func (loopback) join(t *testing.T) links { return newProxies(t) }
+
+// proxies is the network as one observer has it: a proxy for what it names by the
+// proxy (probes and peers), and one more for each cloud.
+type proxies struct {
 	t         *testing.T
-	proxy     string
+	common    string
+	own       string // its peer URL
 	transport *http.Transport
 
 	mu   sync.Mutex
@@ -32,16 +49,32 @@ type way struct {
 	back chan struct{} // closed when it is mended
 }
 
-func newLinks(t *testing.T) *links {
-	l := &links{t: t, ways: map[string]*way{}, transport: &http.Transport{
+func newProxies(t *testing.T) *proxies {
+	// Written so, it is this machine, and yet not exempt from proxies.
+	own := fmt.Sprintf("http://LOCALHOST:%d", freePort(t))
+	l := &proxies{t: t, own: own, ways: map[string]*way{}, transport: &http.Transport{
 		DialContext: (&net.Dialer{Timeout: time.Second}).DialContext, DisableCompression: true, MaxIdleConnsPerHost: 20,
 	}}
-	l.proxy = l.listen(func(r *http.Request) string { return net.JoinHostPort("127.0.0.1", r.URL.Port()) })
+	l.common = l.listen(func(r *http.Request) string { return net.JoinHostPort("127.0.0.1", r.URL.Port()) })
 	return l
 }
 
+func (l *proxies) peer() string { return l.own }
+
+func (l *proxies) proxy() string { return l.common }
+
+// named writes a loopback address so that it is reached by the proxy.
+func (l *proxies) named(url string) string { return strings.Replace(url, "127.0.0.1", "LOCALHOST", 1) }
+
+func (l *proxies) start(cmd *exec.Cmd) error { return cmd.Start() }
+
+func (l *proxies) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
+}
+
 // to is the URL under which the observer reaches what listens at the given one.
-func (l *links) to(upstream string) string {
+func (l *proxies) to(upstream string) string {
 	u, err := url.Parse(upstream)
 	if err != nil {
 		l.t.Fatal(err)
@@ -50,7 +83,7 @@ func (l *links) to(upstream string) string {
 }
 
 // listen serves a proxy and gives its URL.
-func (l *links) listen(target func(*http.Request) string) string {
+func (l *proxies) listen(target func(*http.Request) string) string {
 	rp := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", target(r.In), r.In.Host
@@ -70,7 +103,7 @@ func (l *links) listen(target func(*http.Request) string) string {
 	return "http://" + ln.Addr().String()
 }
 
-func (l *links) pass(w http.ResponseWriter, r *http.Request, target string, rp *httputil.ReverseProxy) {
+func (l *proxies) pass(w http.ResponseWriter, r *http.Request, target string, rp *httputil.ReverseProxy) {
 	at := l.way(target)
 	select {
 	case <-at.cut:
@@ -93,7 +126,7 @@ func (l *links) pass(w http.ResponseWriter, r *http.Request, target string, rp *
 	rp.ServeHTTP(w, r.WithContext(ctx))
 }
 
-func (l *links) way(target string) *way {
+func (l *proxies) way(target string) *way {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ways[target] == nil {
@@ -103,7 +136,7 @@ func (l *links) way(target string) *way {
 }
 
 // cut breaks the way to the address of that URL.
-func (l *links) cut(upstream string) {
+func (l *proxies) cut(upstream string) {
 	u, err := url.Parse(upstream)
 	if err != nil {
 		l.t.Fatal(err)
@@ -119,7 +152,7 @@ func (l *links) cut(upstream string) {
 }
 
 // mend repairs it.
-func (l *links) mend(upstream string) {
+func (l *proxies) mend(upstream string) {
 	u, err := url.Parse(upstream)
 	if err != nil {
 		l.t.Fatal(err)
@@ -131,4 +164,19 @@ func (l *links) mend(upstream string) {
 		close(w.back)
 		delete(l.ways, target)
 	}
+}
+
+// freePort is a port that nobody listens at, and that is not given to outgoing
+// connections.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		n := 12000 + rand.IntN(8000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", n)); err == nil {
+			_ = l.Close()
+			return n
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
 }
