@@ -39,7 +39,12 @@ func (e *evaluating) Evaluate(ctx context.Context) (failover.Evaluation, error) 
 	snap := e.seen()
 	listed := e.list(snap)
 	got := e.evaluator.Evaluate(ctx, policy.Round{At: now, Targets: listed.targets, Fitness: e.fitness(now, snap)})
-	out := failover.Evaluation{At: now, SiteUp: got.SiteUp, Groups: listed.groups, AllPolled: allPolled(snap)}
+	out := failover.Evaluation{At: now, SiteUp: got.SiteUp, Groups: listed.groups, AllPolled: allPolled(snap), Probed: map[string]bool{}}
+	for _, s := range snap.Sites {
+		if s.Probes > 0 {
+			out.Probed[s.Name] = true
+		}
+	}
 	for _, r := range got.Rules {
 		e.took(r.Rule.Name, r.Took, r.Err != nil)
 		out.Rules = append(out.Rules, e.view(r))

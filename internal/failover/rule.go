@@ -101,6 +101,8 @@ type Evaluation struct {
 	AllPolled bool
 	// Groups are all groups this observer sees, targets of a rule or not.
 	Groups []replication.Group
+	// Probed are the sites that something probes.
+	Probed map[string]bool
 	// SiteUp tells for each site since how long it has been reachable without a
 	// break, 0 when it is not known to be reachable.
 	SiteUp map[string]time.Duration

@@ -70,16 +70,30 @@ func tierState(rule, site string, eval Evaluation, cluster replication.Cluster) 
 	loss := cluster.Losses[site]
 	tier, fixed := loss.Tiers[rule]
 	if loss.Rev == 0 || !fixed {
-		targets := targetsAt(rule, site, eval)
+		targets, unsure := targetsAt(rule, site, eval)
+		targets = append(targets, unsure...)
 		return TierState{Rule: rule, Targets: len(targets), Left: targets[:min(len(targets), maxLeft)], Known: ruleKnown(rule, eval) && eval.AllPolled}
 	}
 	done := succeededIn(rule, site, loss, cluster)
-	out := TierState{Rule: rule, Targets: tier.Count, Known: true}
+	out := TierState{Rule: rule, Known: true}
+	for _, g := range tier.Unsure {
+		if i, ok := slices.BinarySearch(done, g); ok {
+			done = slices.Delete(done, i, i+1)
+			out.Targets, out.Succeeded = out.Targets+1, out.Succeeded+1
+		} else if !elsewhere(rule, g, site, eval) {
+			out.Targets++
+			out.Left = append(out.Left, g)
+		}
+	}
+	out.Left = out.Left[:min(len(out.Left), maxLeft)]
+	out.Targets += tier.Count
 	if len(tier.Groups) != tier.Count { // only their hash is kept
-		if out.Succeeded = min(len(done), tier.Count); hashOf(done) == tier.Hash {
-			out.Succeeded = tier.Count
-		} else if out.Succeeded == tier.Count {
-			out.Known = false
+		switch n := min(len(done), tier.Count); {
+		case hashOf(done) == tier.Hash:
+			out.Succeeded += tier.Count
+		default:
+			out.Succeeded += n
+			out.Known = n < tier.Count
 		}
 		return out
 	}
@@ -97,21 +111,38 @@ func ruleKnown(rule string, eval Evaluation) bool {
 	return slices.ContainsFunc(eval.Rules, func(v RuleView) bool { return v.Rule.Name == rule })
 }
 
-// targetsAt are the keys of the rule's targets whose production is at the site.
-func targetsAt(rule, site string, eval Evaluation) []string {
-	var out []string
+// elsewhere tells that the provider now shows the group's production at another
+// site.
+func elsewhere(rule, group, site string, eval Evaluation) bool {
+	for _, v := range eval.Rules {
+		for _, t := range v.Targets {
+			if v.Rule.Name == rule && t.Group.Key.String() == group {
+				return !t.Group.Active.IsZero() && t.ActiveSite != site
+			}
+		}
+	}
+	return false
+}
+
+// targetsAt are the keys of the rule's targets whose production is at the site,
+// and of those of which the provider does not tell where it is.
+func targetsAt(rule, site string, eval Evaluation) (sure, unsure []string) {
 	for _, v := range eval.Rules {
 		if v.Rule.Name != rule {
 			continue
 		}
 		for _, t := range v.Targets {
-			if t.ActiveSite == site {
-				out = append(out, t.Group.Key.String())
+			switch {
+			case t.ActiveSite == site:
+				sure = append(sure, t.Group.Key.String())
+			case t.Group.Active.IsZero():
+				unsure = append(unsure, t.Group.Key.String())
 			}
 		}
 	}
-	slices.Sort(out)
-	return out
+	slices.Sort(sure)
+	slices.Sort(unsure)
+	return sure, unsure
 }
 
 // succeededIn are the keys of the groups that the rule has failed over in the loss.
@@ -141,18 +172,27 @@ func tiersAt(site string, eval Evaluation) map[string]replication.Tier {
 	room := maxTierBytes
 	out := map[string]replication.Tier{}
 	for name := range named {
-		targets := targetsAt(name, site, eval)
-		tier := replication.Tier{Count: len(targets), Hash: hashOf(targets)}
-		size := 0
-		for _, g := range targets {
-			size += len(g) + 3
+		targets, unsure := targetsAt(name, site, eval)
+		if sizeOf(unsure) > room/len(named)/2 { // no room to name them: they count
+			targets, unsure = append(targets, unsure...), nil
+			slices.Sort(targets)
 		}
-		if size <= room/len(named) {
+		tier := replication.Tier{Count: len(targets), Hash: hashOf(targets), Unsure: unsure}
+		if sizeOf(targets)+sizeOf(unsure) <= room/len(named) {
 			tier.Groups = targets
 		}
 		out[name] = tier
 	}
 	return out
+}
+
+// sizeOf is what the keys take in a record.
+func sizeOf(groups []string) int {
+	size := 0
+	for _, g := range groups {
+		size += len(g) + 3
+	}
+	return size
 }
 
 func hashOf(sorted []string) string {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,6 +24,10 @@ type tiers struct {
 	second failover.Rule
 
 	unpolled bool // an account has not been read yet
+	// unsure are groups whose direction the provider does not tell, until then; and
+	// where production is by then.
+	unsure map[string]time.Time
+	active string
 }
 
 // newTiers has n groups of the rule data and one of the rule apps, which comes
@@ -69,8 +75,14 @@ func (x *tiers) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 		}
 		i := map[string]int{"apps": 0, "data": 1}[x.rule[id]]
 		r := out.Rules[i].Rule
+		active := "az-a"
+		if until, ok := x.unsure[id]; ok {
+			if active = x.active; time.Now().Before(until) {
+				active, g.Active = "", replication.Location{}
+			}
+		}
 		out.Rules[i].Targets = append(out.Rules[i].Targets, failover.Target{
-			Group: g, ActiveSite: "az-a", TargetSite: "az-b", LastGood: x.rules.lost, Since: x.rules.lost, State: "firing", ActionTimeout: time.Second,
+			Group: g, ActiveSite: active, TargetSite: "az-b", LastGood: x.rules.lost, Since: x.rules.lost, State: "firing", ActionTimeout: time.Second,
 			Vote: replication.Vote{Observer: "obs-w", Site: "witness", Rule: r.Name, RuleHash: r.Hash, Group: g.Key, Verdict: replication.Go, Mode: r.Mode, For: r.For},
 		})
 	}
@@ -159,4 +171,72 @@ func TestTiersWaitForAllAccounts(t *testing.T) {
 			t.Errorf("%d incidents although an account has not been read", len(cluster.Incidents))
 		}
 	})
+}
+
+// TestAGroupOfUnknownDirectionMayBeATarget: the provider does not tell for a while
+// where production of one of the data is. Until it does the applications wait;
+// they wait for it when it stands in the lost site, and not when it does not.
+func TestAGroupOfUnknownDirectionMayBeATarget(t *testing.T) {
+	for _, n := range []int{2, 60} { // of 60 the record keeps a hash only
+		for _, active := range []string{"az-a", "az-c"} {
+			t.Run(fmt.Sprint(n, active), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					x := newTiers(t, n)
+					unsure := slices.Sorted(maps.Keys(x.clouds))[1] // app is the first
+					told := time.Now().Add(5 * time.Minute)
+					x.unsure, x.active = map[string]time.Time{unsure: told}, active
+					cluster := x.run(t, 20*time.Minute)
+					var app time.Time
+					for _, rec := range cluster.Incidents {
+						if rec.Rule == "apps" {
+							app = rec.ExecutedAt
+						}
+					}
+					if app.IsZero() || app.Before(told) {
+						t.Errorf("the application moved at %s; where %s is was told at %s", app, unsure, told)
+					}
+					moved := map[string]int{"az-a": 1}[active]
+					if calls, _ := x.clouds[unsure].count(); calls != moved {
+						t.Errorf("%d calls for %s, want %d", calls, unsure, moved)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestALossOfASiteThatNothingProbesEnds: nothing tells that the site is back but
+// that the triggers are quiet. Before that, what failed in the loss still counts.
+func TestALossOfASiteThatNothingProbesEnds(t *testing.T) {
+	for _, probed := range []bool{false, true} {
+		t.Run(fmt.Sprint("probed ", probed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, replication.HuaweiSDRS, replication.Auto)
+				w.rules.probed = probed
+				w.cloud.answers = []func(*cloud) failover.Sent{refused}
+				_, stop := w.observe(w.store, nil)
+				losses := func() map[string]replication.SiteLoss {
+					cluster, err := w.store.Read(context.Background())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return cluster.Losses
+				}
+				wait(time.Minute)
+				if l := losses()["az-a"]; l.Failures["r"] != 1 {
+					t.Fatalf("while the trigger is true: %+v, want one failure", l)
+				}
+				w.rules.quiet()
+				wait(8 * time.Second)
+				if len(losses()) != 1 {
+					t.Error("the loss ended before the trigger was untrue for its `for`")
+				}
+				wait(6 * time.Second)
+				stop()
+				if left := len(losses()); left != map[bool]int{false: 0, true: 1}[probed] {
+					t.Errorf("%d losses are left", left)
+				}
+			})
+		})
+	}
 }

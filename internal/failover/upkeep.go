@@ -114,18 +114,46 @@ func (c *Controller) endEpisodes(ctx context.Context, eval Evaluation, cluster r
 	}
 }
 
-// closeLosses ends a site loss when the site was reachable for the longest
-// `for` of the rules about it and no incident of it is open.
+// closeLosses ends a site loss when no incident of it is open and the site was
+// reachable for the longest `for` of the rules about it; one that nothing probes,
+// when no trigger has been true of a group there for as long.
 func (c *Controller) closeLosses(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
 	for site, loss := range cluster.Losses {
-		up := eval.SiteUp[site]
-		if up <= 0 || up < longestFor(eval, site) || lossOpen(cluster, site) {
+		over := siteBack(eval, site)
+		if !eval.Probed[site] {
+			over = siteQuiet(eval, site) && cluster.Clock-time.Duration(loss.Clock) >= longestFor(eval, site)
+		}
+		if !over || lossOpen(cluster, site) {
 			continue
 		}
 		if err := c.o.Upkeep.CloseLoss(ctx, site, loss.Rev); err != nil {
 			c.o.Logger.Warn("site loss not closed", "site", site, "err", err)
 		}
 	}
+}
+
+func siteBack(eval Evaluation, site string) bool {
+	up := eval.SiteUp[site]
+	return up > 0 && up >= longestFor(eval, site)
+}
+
+// siteQuiet tells that every trigger is known to have been untrue, for its rule's
+// whole `for`, of each group whose production is at the site or may be.
+func siteQuiet(eval Evaluation, site string) bool {
+	if !eval.AllPolled || len(eval.Rules) == 0 {
+		return false
+	}
+	for _, v := range eval.Rules {
+		if v.Err != "" {
+			return false
+		}
+		for _, t := range v.Targets {
+			if (t.ActiveSite == site || t.ActiveSite == "") && (t.UntrueFor <= 0 || t.UntrueFor < v.Rule.For) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func longestFor(eval Evaluation, site string) time.Duration {

@@ -125,6 +125,7 @@ type rules struct {
 	lost     time.Time
 	value    float64 // of the trigger
 	hidden   bool    // no poll shows the group
+	probed   bool    // something probes az-a
 	// targetDown: this observer sees the other side down.
 	targetDown bool
 	hang       <-chan struct{} // an evaluation takes until it is closed; nil: no time
@@ -162,7 +163,10 @@ func (r *rules) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 	if g.Active == azB { // the rule's targets say active_site="az-a"
 		return failover.Evaluation{At: time.Now(), Rules: []failover.RuleView{{Rule: r.rule}}, Groups: []replication.Group{g}}, nil
 	}
-	return failover.Evaluation{At: time.Now(), Rules: []failover.RuleView{{Rule: r.rule, Targets: []failover.Target{t}}}, Groups: []replication.Group{g}}, nil
+	return failover.Evaluation{
+		At: time.Now(), AllPolled: true, Probed: map[string]bool{"az-a": r.probed},
+		Rules: []failover.RuleView{{Rule: r.rule, Targets: []failover.Target{t}}}, Groups: []replication.Group{g},
+	}, nil
 }
 
 func (r *rules) quiet() {

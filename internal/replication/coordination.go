@@ -112,6 +112,9 @@ type Tier struct {
 	Count  int      `json:"count"`
 	Hash   string   `json:"hash"`             // over their keys, sorted
 	Groups []string `json:"groups,omitempty"` // the keys, when they are few
+	// Unsure are the keys of more, whose direction the provider did not tell then:
+	// they are no targets if they turn out to stand elsewhere.
+	Unsure []string `json:"unsure,omitempty"`
 }
 
 // IncidentRecord is an incident with what the store knows about its writer.
