@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "etcd-member" {
 		os.Exit(quorum.MemberMain(os.Args[2:]))
 	}
+	if len(os.Args) > 2 && os.Args[1] == "observer" {
+		os.Exit(observe(os.Args[2]))
+	}
 	flag.Parse()
 	// These tests wait for elections and time-outs and use little CPU time.
 	if err := flag.Set("test.parallel", "4"); err != nil {
