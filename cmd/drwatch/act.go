@@ -30,6 +30,7 @@ type acting struct {
 	drill   string
 	yes     bool
 	dryRun  bool
+	without withoutStore
 }
 
 // actionCommands are a person's actions on a group: each shows its plan, asks,
@@ -41,7 +42,8 @@ func actionCommands(app *kingpin.Application, add func(*kingpin.CmdClause, actio
 		add(cmd, a.run)
 		return a
 	}
-	command(app.Command("failover", "Fail a group over by hand: what was not replicated yet is lost."), replication.Failover)
+	failing := app.Command("failover", "Fail a group over by hand: what was not replicated yet is lost.")
+	command(failing, replication.Failover).without.flags(failing)
 	command(app.Command("switchover", "Move production of a group to its other site as planned, without loss."), replication.Switchover)
 	command(app.Command("reprotect", "Replicate again after a failover, over the data at the site that was left."), replication.Reprotect)
 
@@ -70,6 +72,12 @@ func (a *acting) flags(cmd *kingpin.CmdClause) {
 func (a *acting) run(ctx context.Context) error {
 	if !a.dryRun && strings.TrimSpace(a.reason) == "" {
 		return errors.New("--reason is required: it goes into the journal (or --dry-run, which only shows the plan)")
+	}
+	if err := a.without.check(a); err != nil {
+		return err
+	}
+	if a.without.asked {
+		return a.withoutStore(ctx)
 	}
 	if a.output == "json" && !a.dryRun && !a.yes {
 		return errors.New("-o json asks no questions: give --yes, or --dry-run to see the plan")

@@ -42,6 +42,8 @@ var mayImport = map[string][]string{
 	"internal/quorum/quorumtest": {"internal/quorum/ledger", "internal/replication"},
 	"internal/archive":           {"internal/quorum/ledger", "internal/replication"}, // ended journals in files
 	"internal/failover":          {"internal/replication"},
+	// A person's failover without the store.
+	"internal/breakglass": {"internal/failover", "internal/archive", "internal/quorum/ledger", "internal/api", "internal/replication"},
 
 	// What is told to people and programs.
 	"internal/exposition":                {}, // /metrics as bytes

@@ -1,0 +1,207 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/archive"
+	"github.com/drwatch/drwatch/internal/breakglass"
+	"github.com/drwatch/drwatch/internal/client"
+	"github.com/drwatch/drwatch/internal/config"
+	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/provider"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// WithoutStore is what a person asks for at the command line when the store has
+// no majority. Zero durations take the defaults that the protocol states.
+type WithoutStore struct {
+	ConfigFile  string
+	StoragePath string
+	Version     string
+	Freeze      string // what DRWATCH_FREEZE holds
+	Group       string // its name or id
+	Account     string // "": any
+	Asked       replication.Person
+	DryRun      bool
+	Daemon      *client.Client // that of this machine
+	Person      breakglass.Person
+	Logger      *slog.Logger
+
+	At            func(step string) // called at each named step: tests end the process there
+	TrackInterval time.Duration
+	SignatureLife time.Duration
+	Settle        time.Duration
+	Now           func() time.Time
+}
+
+// withoutStoreFolder is where the journal of this command stands under the
+// storage path.
+func withoutStoreFolder(storage string) string {
+	return filepath.Join(storage, "journal-without-store")
+}
+
+// askDaemon bounds each question to the daemon.
+const askDaemon = 5 * time.Second
+
+// archivedHere is how many of the archived incidents are looked at.
+const archivedHere = 10_000
+
+// FailoverWithoutStore fails one group over without a claim. It needs no daemon;
+// one that runs is asked whether the store answers.
+func FailoverWithoutStore(ctx context.Context, w WithoutStore) (err error) {
+	w.defaults()
+	c, err := config.Load(w.ConfigFile)
+	if err != nil {
+		return err
+	}
+	o := &Options{StoragePath: w.StoragePath, Freeze: w.Freeze, Version: w.Version, Logger: w.Logger, Now: w.Now}
+	local, err := newLocalFreeze(o)
+	if err != nil {
+		return fmt.Errorf("%w: it must be the folder of this machine's drwatch, or another one that exists", err)
+	}
+	stop := stops{local: local, daemon: w.Daemon, now: w.Now}
+	said, err := stop.ask(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", breakglass.ErrRefused, err)
+	}
+	journal, err := w.journal(c)
+	if err != nil {
+		return fmt.Errorf("%w: %w", breakglass.ErrRefused, err)
+	}
+	defer func() { err = errors.Join(err, journal.Close()) }()
+	all, err := newClouds(c, o, func(string) provider.Meter { return provider.NopMeter{} }, nil)
+	if err != nil {
+		return err
+	}
+	group, notes, err := all.find(ctx, w.Account, w.Group)
+	if err != nil {
+		return fmt.Errorf("%w: %w", breakglass.ErrRefused, err)
+	}
+	others, more := w.others(ctx)
+	a := group.account.config
+	hands := sending{clouds: func() *clouds { return all }}
+	return breakglass.New(breakglass.Options{
+		Group: group, Person: w.Person, Handbook: handbook{},
+		Operator: func() (failover.Operator, error) { return mayOperate(hands, c, a) },
+		Stopped:  func(ctx context.Context) error { _, err := stop.ask(ctx); return err },
+		Frozen:   stop.frozen,
+		Endpoint: func(to replication.Location) string { return sendsTo(a, to) },
+		Notes:    append(append(notes, said...), more...), Others: others, Journal: journal, Asked: w.Asked,
+		ActionTimeout: a.ActionTimeout, TrackInterval: w.TrackInterval, SignatureLife: w.SignatureLife, Settle: w.Settle,
+		Now: w.Now, Dry: w.DryRun, At: w.At,
+	}).Run(ctx)
+}
+
+func (w *WithoutStore) defaults() {
+	set := func(d *time.Duration, to time.Duration) {
+		if *d == 0 {
+			*d = to
+		}
+	}
+	set(&w.TrackInterval, 2*time.Second)
+	set(&w.SignatureLife, 15*time.Minute)
+	set(&w.Settle, 2*time.Minute)
+	if w.Now == nil {
+		w.Now = time.Now
+	}
+}
+
+// journal is opened for this process alone; a dry run only reads it.
+func (w *WithoutStore) journal(c *config.Config) (*breakglass.Journal, error) {
+	dir := withoutStoreFolder(w.StoragePath)
+	if w.DryRun {
+		return breakglass.ReadJournal(dir)
+	}
+	return breakglass.OpenJournal(dir, c.Observer.Name, w.Now)
+}
+
+// others are the incidents that this machine knows of the store: the daemon's as
+// it last saw them, and the archived ones. What cannot be had is a note.
+func (w *WithoutStore) others(ctx context.Context) (all []replication.Incident, notes []string) {
+	ctx, cancel := context.WithTimeout(ctx, askDaemon)
+	defer cancel()
+	all, err := w.Daemon.Incidents(ctx, archivedHere)
+	if err == nil {
+		return all, nil // the archived ones are among them
+	}
+	all, err = archive.New(archiveFolder(w.StoragePath)).Incidents(archivedHere)
+	if err != nil {
+		return nil, []string{"Which incidents of this group have ended is not known: " + err.Error()}
+	}
+	return all, []string{"No drwatch here tells which incidents are open. If one has made a call for this group in the last 17 minutes, it may still arrive: look at the group in the provider's console first."}
+}
+
+// mayOperate is what sends for the account, if the configuration lets it.
+func mayOperate(s sending, c *config.Config, a config.Account) (failover.Operator, error) {
+	if c.Global.Mode == replication.DryRun {
+		return nil, errors.New("no: global.mode is dry_run, so nothing is ever sent from this configuration")
+	}
+	if !a.CanAct() {
+		return nil, fmt.Errorf("no: account %s has action_credentials: none here; run it on the machine of an observer that has some, or with its configuration and keys", a.Name)
+	}
+	return s.Operator(a.Name)
+}
+
+// sendsTo is the endpoint that the call of a failover goes to.
+func sendsTo(a config.Account, to replication.Location) string {
+	if a.Provider == replication.AliyunEBS && to.Region != a.ActionRegion && to.Region == a.Region {
+		return a.Endpoint
+	}
+	return a.ActionEndpoint
+}
+
+// stops are what forbids a failover without the store: a freeze beside this
+// machine, and a store that answers.
+type stops struct {
+	local  *localFreeze
+	daemon *client.Client
+	now    func() time.Time
+}
+
+// joins is how long a daemon may take to join the store after its start.
+const joins = 30 * time.Second
+
+// frozen asks the file system alone.
+func (s stops) frozen() error {
+	f := s.local.look()
+	if f == nil {
+		return nil
+	}
+	return fmt.Errorf("frozen beside this machine by %s (%s): whoever did that wants nothing sent from here; lift it first", f.Who, f.Reason)
+}
+
+// ask tells in an error why it may not be, and otherwise what the person should
+// know of the daemon.
+func (s stops) ask(ctx context.Context) (notes []string, err error) {
+	if err := s.frozen(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askDaemon)
+	defer cancel()
+	st, err := s.daemon.Status(ctx)
+	switch {
+	case errors.Is(err, client.ErrUnreachable):
+		return []string{"Whether the store has a majority is not known: " + err.Error() + "."}, nil
+	case err != nil:
+		return nil, fmt.Errorf("a drwatch answers but does not tell whether the store does: %s; give what it wants, or another --url", err.Error())
+	case st.LocalFreeze != nil:
+		return nil, fmt.Errorf("frozen beside its drwatch by %s (%s): whoever did that wants nothing sent from here; lift it first", st.LocalFreeze.Who, st.LocalFreeze.Reason)
+	case st.Store.Joined && st.Store.Error == "":
+		return nil, errors.New("the store answers: use `drwatch failover` without --without-store, which goes through the claim, the guards and the journal of all observers")
+	case st.Store.Error != "":
+		notes = append(notes, "The drwatch of this machine says of the store: "+st.Store.Error+".")
+	case s.now().Sub(st.StartedAt) < joins:
+		return nil, fmt.Errorf("the drwatch here has started at %s and may still join the store: wait for half a minute", st.StartedAt.UTC().Format(time.RFC3339))
+	default:
+		notes = append(notes, "The drwatch of this machine has not joined the store.")
+	}
+	if f := st.Freeze; f != nil {
+		notes = append(notes, fmt.Sprintf("THE CLUSTER WAS FROZEN when the store was last read, by %s: %s. Ask them first.", f.Who, f.Reason))
+	}
+	return notes, nil
+}
