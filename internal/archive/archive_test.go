@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -327,16 +328,28 @@ func TestAStoreBegunAnewIsTold(t *testing.T) {
 func TestAnObserverThatWasAwaySaysWhatItLacks(t *testing.T) {
 	a := alone(t)
 	b := newObserver(t, a.Join(now, "obs-b", "az-c"))
+	c := newObserver(t, a.Join(now, "obs-c", "az-d"))
 	a.incident("i1", 2)
-	a.ok(a.pass())
-	b.ok(b.pass())
+	for _, o := range []*observer{a, b, c} {
+		o.ok(o.pass())
+	}
 	b.ok(b.Close())
 	a.incident("i2", 2)
 	a.ok(a.pass())
 	a.ok(a.Tick(t.Context(), 2*time.Hour))
-	a.ok(a.pass()) // nobody waits for the other any more
-	if len(a.read().Incidents) != 0 {
-		t.Fatal("an observer that is no more is waited for")
+	for range 2 {
+		a.ok(a.pass()) // one of three is no majority
+	}
+	if said := a.logged.String(); len(a.read().Incidents) == 0 || strings.Count(said, "stay in the coordination store") != 1 || !strings.Contains(said, "missing=obs-b,obs-c") {
+		t.Errorf("it left with one archive of three, or was not told once:\n%s", said)
+	}
+	if a.keeper.Waiting() != 1 {
+		t.Errorf("%d pieces wait, want 1", a.keeper.Waiting())
+	}
+	c.ok(c.pass())
+	a.ok(a.pass()) // nobody waits for the third any more
+	if len(a.read().Incidents) != 0 || a.keeper.Waiting() != 0 {
+		t.Fatal("an observer that is away is waited for")
 	}
 	a.incident("i3", 2)
 	a.ok(b.Renew(t.Context()))
@@ -349,5 +362,15 @@ func TestAnObserverThatWasAwaySaysWhatItLacks(t *testing.T) {
 	}
 	if !strings.Contains(b.logged.String(), "does not go on without a break") {
 		t.Errorf("it was not logged: %s", b.logged)
+	}
+	b.ok(b.keeper.Archive.Close())
+	whole := b.bytes()
+	from := bytes.LastIndex(whole, []byte(`{"begin":`))
+	unexplained := append(slices.Clone(whole[:from]), whole[from+bytes.IndexByte(whole[from:], '\n')+1:]...)
+	b.ok(os.WriteFile(filepath.Join(b.dir, "journal-000001.jsonl"), unexplained, 0o600))
+	if r, err := archive.Verify(b.dir); err != nil || len(r.Problems) == 0 {
+		t.Errorf("a gap that nothing explains is no problem: %+v, %v", r, err)
+	} else {
+		t.Logf("a gap that nothing explains: %s", r.Problems[0])
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/quorum/ledger"
@@ -16,7 +17,7 @@ type Store interface {
 	// Anchor and Collect are the leader's part: to put what has ended in order, and
 	// to remove what the archives have.
 	Anchor(ctx context.Context, c replication.Cluster) (int, error)
-	Collect(ctx context.Context, c replication.Cluster) (int, error)
+	Collect(ctx context.Context, c replication.Cluster) (ledger.Collected, error)
 	Unarchived(ctx context.Context, after int64, limit int) (replication.Unarchived, error)
 	Archived(ctx context.Context, m replication.Mark) error
 }
@@ -30,7 +31,9 @@ type Keeper struct {
 	// Archived is called with each piece that has become durable.
 	Archived func(replication.Anchor)
 
-	behind int64
+	behind  int64
+	waiting int64
+	toldAt  time.Time // when it was last logged that an observer holds the archives up
 }
 
 // batch bounds the pieces that are held in memory at a time.
@@ -51,12 +54,40 @@ func (k *Keeper) Pass(ctx context.Context, c replication.Cluster, leads bool) er
 		errs = append(errs, err)
 	}
 	if leads {
-		if _, err := k.Store.Collect(ctx, c); err != nil {
+		done, err := k.Store.Collect(ctx, c)
+		k.heldUp(done)
+		if err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
+
+// tellEvery is how often it is logged that an observer holds the archives up.
+const tellEvery = time.Hour
+
+// heldUp tells what stays in the store because observers are away, and what has
+// left it although they are.
+func (k *Keeper) heldUp(done ledger.Collected) {
+	k.waiting = done.Waiting
+	missing := strings.Join(done.Lacking, ",")
+	if done.Dropped > 0 {
+		k.Logger.Error("ended journals have left the coordination store although no majority of the observers has archived them: more of them would have filled it; "+
+			"the observers that live have them, and the others' archives will have a gap", "records", done.Dropped, "missing", missing)
+	}
+	switch now := k.Now(); {
+	case len(done.Lacking) == 0:
+		k.toldAt = time.Time{}
+	case k.toldAt.IsZero() || now.Sub(k.toldAt) >= tellEvery:
+		k.toldAt = now
+		k.Logger.Warn("ended journals stay in the coordination store until a majority of the observers has archived them: "+
+			"bring back the missing ones, or take them out with `drwatch member remove`", "records", done.Waiting, "at_most", ledger.MostWaiting, "missing", missing)
+	}
+}
+
+// Waiting is how many pieces were in the store at the end of the last Pass as the
+// leader, because an archive may still lack them.
+func (k *Keeper) Waiting() int64 { return k.waiting }
 
 // Behind is how many pieces the archive lacked at the end of the last Pass.
 func (k *Keeper) Behind() int64 { return k.behind }

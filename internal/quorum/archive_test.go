@@ -157,10 +157,10 @@ func (p *play) anchor(want int) {
 
 func (p *play) collect(want int) {
 	p.Helper()
-	n, err := p.Collect(p.Context(), p.read())
+	done, err := p.Collect(p.Context(), p.read())
 	p.ok(err)
-	if n != want {
-		p.Errorf("%d removed, want %d", n, want)
+	if done.Incidents != want {
+		p.Errorf("%d removed, want %d", done.Incidents, want)
 	}
 }
 
@@ -263,24 +263,6 @@ func TestAnObserverThatCannotArchiveIsWaitedForAnHour(t *testing.T) {
 	}
 }
 
-func TestAnObserverThatIsNoMoreIsNotWaitedForForEver(t *testing.T) {
-	a, b := pair(t)
-	b.archive()
-	b.ok(b.Close())
-	for i, id := range []string{"i1", "i2"} {
-		a.over(id, group1, replication.Aborted, false)
-		a.ok(a.CloseLoss(t.Context(), "az-a", a.read().Losses["az-a"].Rev))
-		a.anchor(1)
-		a.archive()
-		if i == 0 {
-			a.collect(0)
-			a.ok(a.Tick(t.Context(), 2*time.Hour))
-		}
-		a.collect(1)
-		a.gone(id)
-	}
-}
-
 // What is needed stays, each row for its own reason.
 func TestWhatIsNeededStays(t *testing.T) {
 	rows := []struct {
@@ -370,9 +352,9 @@ func TestRemovingNoticesWhatHasChanged(t *testing.T) {
 			read := p.read()
 			s.BeforeNext("collect", func() {}) // the anchors
 			s.BeforeNext("collect", func() { row.change(p, s, rec) })
-			n, err := p.Collect(t.Context(), read)
-			if n != 0 {
-				t.Errorf("%d removed (%v)", n, err)
+			done, err := p.Collect(t.Context(), read)
+			if done.Incidents != 0 {
+				t.Errorf("%d removed (%v)", done.Incidents, err)
 			}
 			if _, there := p.read().Incidents[rec.ID]; !there {
 				t.Error("the incident has left")

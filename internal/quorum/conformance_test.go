@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/drwatch/drwatch/internal/quorum"
+	"github.com/drwatch/drwatch/internal/quorum/ledger"
 	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
 	"github.com/drwatch/drwatch/internal/replication"
 )
@@ -47,7 +48,7 @@ type coordinator interface {
 	Anchor(context.Context, replication.Cluster) (int, error)
 	Unarchived(ctx context.Context, after int64, limit int) (replication.Unarchived, error)
 	Archived(context.Context, replication.Mark) error
-	Collect(context.Context, replication.Cluster) (int, error)
+	Collect(context.Context, replication.Cluster) (ledger.Collected, error)
 	AcceptReset(context.Context) error
 	Close() error
 }

@@ -7,15 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
 const (
-	// archivePatience is how long, by the cluster clock, an observer that has not
-	// archived a piece is waited for. After it a majority is enough.
-	archivePatience = time.Hour
 	// collectBatch bounds the incidents that one call removes, and removeOps the
 	// keys that one transaction does.
 	collectBatch = 32
@@ -24,15 +20,27 @@ const (
 	keepPersons = 20
 )
 
+// Collected is what one Collect did, and what still waits.
+type Collected struct {
+	Incidents int   // that have left the store
+	Waiting   int64 // pieces that some archive may still lack
+	// Lacking are the observers without the oldest of these, when it is overdue: no
+	// majority has it an hour after it was made.
+	Lacking []string
+	// Dropped are pieces that left although no majority has them: more than
+	// MostWaiting would fill the store.
+	Dropped int64
+}
+
 // Collect removes from the store what the archives have: anchors that every
-// observer has archived, or after an hour a majority, and then the incidents
-// which are ended, whose last anchor is among those, and which nothing needs any
-// more. c tells what there is; each transaction compares what it rests on. Only
-// the leader may. It returns how many incidents left.
-func (l *Ledger) Collect(ctx context.Context, c replication.Cluster) (int, error) {
+// registered observer has archived, or after an hour a majority of them, and then
+// the incidents which are ended, whose last anchor is among those, and which
+// nothing needs any more. c tells what there is; each transaction compares what it
+// rests on. Only the leader may.
+func (l *Ledger) Collect(ctx context.Context, c replication.Cluster) (Collected, error) {
 	lead := l.current().leaderRev
 	if lead == 0 {
-		return 0, errors.New("removing what is archived: this observer does not lead")
+		return Collected{}, errors.New("removing what is archived: this observer does not lead")
 	}
 	n, err := l.collect(ctx, lead, c)
 	if err != nil {
@@ -41,33 +49,42 @@ func (l *Ledger) Collect(ctx context.Context, c replication.Cluster) (int, error
 	return n, nil
 }
 
-func (l *Ledger) collect(ctx context.Context, lead int64, c replication.Cluster) (int, error) {
-	v, err := l.o.KV.Scan(ctx, only(l.keys.archiveHead()), Under(l.keys.anchoredChains()), Under(l.keys.allProgress()), Under(l.keys.observers()), Under(l.keys.allLates()))
+func (l *Ledger) collect(ctx context.Context, lead int64, c replication.Cluster) (Collected, error) {
+	var done Collected
+	v, err := l.o.KV.Scan(ctx, only(l.keys.archiveHead()), Under(l.keys.anchoredChains()), Under(l.keys.allProgress()),
+		Under(l.keys.observers()), Under(l.keys.allRegistered()), Under(l.keys.allLates()))
 	if err != nil {
-		return 0, err
+		return done, err
 	}
 	it := v.At(l.keys.archiveHead())
 	if it.Mod == 0 {
-		return 0, nil
+		return done, nil
 	}
 	var head archived
 	if err := json.Unmarshal(it.Value, &head); err != nil {
-		return 0, fmt.Errorf("key %s: %w", it.Key, err)
+		return done, fmt.Errorf("key %s: %w", it.Key, err)
 	}
 	marks, err := l.marks(v)
 	if err != nil {
-		return 0, err
+		return done, err
 	}
-	if head, err = l.removeAnchors(ctx, lead, c, v, head); err != nil {
-		return 0, err
+	if head, err = l.removeAnchors(ctx, lead, c, v, head, &done); err != nil {
+		return done, err
 	}
 	if err := l.trimPersons(ctx, lead, marks[operator], head); err != nil {
-		return 0, err
+		return done, err
 	}
+	done.Incidents, err = l.removeIncidents(ctx, lead, c, v, head, marks)
+	return done, err
+}
+
+// removeIncidents removes those whose last anchor has left.
+func (l *Ledger) removeIncidents(ctx context.Context, lead int64, c replication.Cluster, v View, head archived, marks map[string]anchored) (int, error) {
 	removed := 0
 	for _, id := range slices.Sorted(maps.Keys(marks)) {
 		m := marks[id]
 		rec, there := c.Incidents[id]
+		var err error
 		switch {
 		case id == operator || m.Seq >= head.First || removed == collectBatch:
 			continue
@@ -106,123 +123,6 @@ func needed(c replication.Cluster, rec replication.IncidentRecord) bool {
 	}
 	_, lost := c.Losses[rec.Plan.LostSite]
 	return lost
-}
-
-// removeAnchors removes the oldest anchors as far as the archives have them.
-func (l *Ledger) removeAnchors(ctx context.Context, lead int64, c replication.Cluster, v View, head archived) (archived, error) {
-	p, err := l.progressOf(v)
-	if err != nil {
-		return head, err
-	}
-	upTo := min(p.all(), head.Seq, head.First+removeOps-1)
-	t := Txn{Op: "collect", What: "removing anchors that are archived"}
-	if upTo < head.First {
-		if upTo, err = l.overdue(ctx, c, head, min(p.majority(), head.Seq)); err != nil || upTo < head.First {
-			return head, err
-		}
-		t.Deletes = p.departed(upTo, l.keys)
-	}
-	for seq := head.First; seq <= upTo; seq++ {
-		t.Deletes = append(t.Deletes, l.keys.anchor(seq))
-	}
-	next := head
-	next.First = upTo + 1
-	h, err := put(l.keys.archiveHead(), next)
-	if err != nil {
-		return head, err
-	}
-	t.If = []Compare{l.keys.elected(lead), unchanged("the order of the archives", h.Key, v.At(h.Key).Mod)}
-	t.Puts, t.Witness = []Put{h}, h.Key
-	if _, err := l.commit(ctx, t); err != nil {
-		return head, err
-	}
-	return next, nil
-}
-
-// overdue is up to where the anchors are so old that a majority is enough. They
-// are in the order of their clock.
-func (l *Ledger) overdue(ctx context.Context, c replication.Cluster, head archived, upTo int64) (int64, error) {
-	upTo = min(upTo, head.First+removeOps/4-1)
-	if upTo < head.First {
-		return 0, nil
-	}
-	v, err := l.o.KV.Scan(ctx, Span{From: l.keys.anchor(head.First), To: l.keys.anchor(upTo + 1)})
-	if err != nil {
-		return 0, err
-	}
-	last := head.First - 1
-	for _, it := range v.Items {
-		var a replication.Anchor
-		if err := json.Unmarshal(it.Value, &a); err != nil {
-			return 0, fmt.Errorf("key %s: %w", it.Key, err)
-		}
-		if c.Clock-a.Clock < archivePatience {
-			break
-		}
-		last = a.Seq
-	}
-	return last, nil
-}
-
-// progress is how far the archives are.
-type progress struct {
-	of   map[string]int64 // of each observer that is registered, or has ever told
-	live map[string]bool
-}
-
-func (l *Ledger) progressOf(v View) (progress, error) {
-	p := progress{of: map[string]int64{}, live: map[string]bool{}}
-	for _, it := range v.Items {
-		parts, err := l.keys.split(it.Key)
-		if err != nil {
-			return p, err
-		}
-		switch {
-		case len(parts) == 2 && parts[0] == "observer":
-			p.live[parts[1]] = true
-			p.of[parts[1]] += 0
-		case len(parts) == 3 && parts[0] == "archive" && parts[1] == "observer":
-			var m replication.Mark
-			if err := json.Unmarshal(it.Value, &m); err != nil {
-				return p, fmt.Errorf("key %s: %w", it.Key, err)
-			}
-			p.of[parts[2]] += m.Seq
-		}
-	}
-	return p, nil
-}
-
-// all is what every observer has archived.
-func (p progress) all() int64 {
-	if len(p.live) == 0 {
-		return 0
-	}
-	return slices.Min(slices.Collect(maps.Values(p.of)))
-}
-
-// majority is what a majority of the registered observers has archived.
-func (p progress) majority() int64 {
-	var seqs []int64
-	for o := range p.live {
-		seqs = append(seqs, p.of[o])
-	}
-	if len(seqs) == 0 {
-		return 0
-	}
-	slices.Sort(seqs)
-	return seqs[len(seqs)-(len(seqs)/2+1)]
-}
-
-// departed are the keys of observers that are no more and that nobody need wait
-// for again. One that comes back tells anew how far it is.
-func (p progress) departed(upTo int64, k keys) []string {
-	var out []string
-	for _, o := range slices.Sorted(maps.Keys(p.of)) {
-		if !p.live[o] && p.of[o] < upTo && len(out) < removeOps/4 {
-			out = append(out, k.progress(o))
-		}
-	}
-	return out
 }
 
 // removeIncident removes an incident with all that belongs to it, and as much of

@@ -66,6 +66,7 @@ func (k keys) anchoredChains() string         { return k.root + "archive/chain/"
 func (k keys) progress(observer string) string { return k.join("archive", "observer", observer) }
 func (k keys) allProgress() string             { return k.root + "archive/observer/" }
 func (k keys) observers() string               { return k.root + "observer/" }
+func (k keys) allRegistered() string           { return k.root + "registered/" }
 
 func (k keys) group(g replication.GroupKey) string {
 	return k.join("group", string(g.Provider), g.ID)
