@@ -97,10 +97,19 @@ func (e *evaluating) view(r policy.RuleResult) failover.RuleView {
 		v.Targets = append(v.Targets, failover.Target{
 			Group: *t.Target.Group, SourceSite: t.Target.SourceSite, TargetSite: t.Target.Standby(), ActiveSite: t.Target.ActiveSite,
 			Vote: t.Vote, State: t.State, Since: t.Since, Value: t.Value, LastGood: t.LastGood, UntrueFor: t.UntrueFor,
-			Guards: t.Guards, ActionTimeout: e.actionTimeout(t.Target.Group.Account),
+			Skew: e.skew(t.Target.Group), Guards: t.Guards, ActionTimeout: e.actionTimeout(t.Target.Group.Account),
 		})
 	}
 	return v
+}
+
+// skew is how far the provider's clock was ahead of the one that the evaluator
+// tells times by.
+func (e *evaluating) skew(g *replication.Group) time.Duration {
+	if g.ReadAt.IsZero() || g.ProviderTime.IsZero() {
+		return 0
+	}
+	return g.ProviderTime.Sub(e.evaluator.Told(g.ReadAt))
 }
 
 func (e *evaluating) actionTimeout(account string) time.Duration {

@@ -85,7 +85,7 @@ func (c *Controller) newClaim(s Snapshot, d Decision) replication.Claim {
 		Action: r.Action, Mode: d.Mode, Phase: replication.Open, OpenedAt: now.UTC(), OpenedClock: replication.Duration(cluster.Clock),
 		RPOSeconds: secondsOf(d.RPO), Trigger: replication.Trigger{Expr: r.Expr, Value: finite(t.Value), Since: t.Since.UTC()},
 		Votes: storable(d.Counted), Guards: d.Conditions, Calls: []replication.Call{}, Approvals: []replication.Approval{},
-		Slot: -1, Plan: newPlan(r, t, d),
+		Slot: -1, Plan: newPlan(s, d),
 	}
 	loss := cluster.Losses[t.ActiveSite]
 	if loss.Rev == 0 {
@@ -102,13 +102,14 @@ func (c *Controller) newClaim(s Snapshot, d Decision) replication.Claim {
 	}
 }
 
-func newPlan(r Rule, t Target, d Decision) replication.Plan {
+func newPlan(s Snapshot, d Decision) replication.Plan {
+	r, t := s.Rule, s.Target
 	return replication.Plan{
 		Action: r.Action, From: t.Group.Active, To: t.Group.Standby(), LostSite: t.ActiveSite, TargetSite: t.TargetSite,
 		RawStatus: t.Group.RawStatus, Fence: r.Fence, VetoWindow: replication.Duration(r.VetoWindow),
 		ExecutionTimeout: replication.Duration(r.ExecutionTimeout), ApprovalTimeout: replication.Duration(r.ApprovalTimeout),
 		Approvals: r.Approvals, MaxConcurrent: r.MaxConcurrent, For: replication.Duration(r.For),
-		LastSync: t.Group.LastSync, Lost: d.Lost.UTC(), ActionTimeout: replication.Duration(t.ActionTimeout),
+		LastSync: t.Group.LastSync, Lost: d.Lost.UTC(), LostThere: lostThere(s, d.Lost).UTC(), ActionTimeout: replication.Duration(t.ActionTimeout),
 	}
 }
 

@@ -146,19 +146,23 @@ func rpo(s Snapshot, lost time.Time) *time.Duration {
 	if lost.IsZero() {
 		lost = s.Now
 	}
-	lag := max(lost.Add(clockBehind(g)).Sub(g.LastSync), 0)
+	lag := max(lostThere(s, lost).Sub(g.LastSync), 0)
 	return &lag
 }
 
-// clockBehind is by how much this observer's wall clock is behind the provider's,
-// by which the last synchronisation is told: what is lost must not look smaller
-// for it. A clock that is ahead makes it look greater, which only holds back; and
-// so does what cannot be told from that, an old Date.
-func clockBehind(g replication.Group) time.Duration {
-	if behind := g.ProviderTime.Sub(g.ReadAt.Round(0)); !g.ReadAt.IsZero() && behind > futureSlack {
-		return behind
+// lostThere is the moment of the loss by the provider's clock, by which the last
+// synchronisation is told. It is only ever put later: a clock of ours that is behind
+// must not make what is lost look smaller. One that is ahead makes it look greater,
+// and holds back; but so would an old Date, and a leader whose clock is ahead makes
+// room for another.
+func lostThere(s Snapshot, lost time.Time) time.Time {
+	if s.Claim != nil && !s.Claim.Plan.LostThere.IsZero() {
+		return s.Claim.Plan.LostThere
 	}
-	return 0
+	if s.Target.Skew > futureSlack {
+		return lost.Add(s.Target.Skew)
+	}
+	return lost
 }
 
 // futureSlack is how far the clocks of a provider's parts may lie apart.

@@ -118,7 +118,7 @@ func TestDecideBlocks(t *testing.T) {
 		{"a last sync from the future", func(s *failover.Snapshot) { s.Target.Group.LastSync = t0.Add(time.Hour) }, []string{"lag_under"}},
 		{"a move that is not taken down", func(s *failover.Snapshot) { withRecord(s, replication.GroupRecord{Active: azB}) }, []string{"moves_recorded"}},
 		{"lag over the limit at the loss", func(s *failover.Snapshot) { s.Target.Group.LastSync = t0.Add(-221 * time.Second) }, []string{"lag_under"}},
-		{"lag hidden by a clock that is behind the provider's", func(s *failover.Snapshot) { s.Target.Group.ProviderTime = t0.Add(10 * time.Minute) }, []string{"lag_under"}},
+		{"lag hidden by a clock that is behind the provider's", func(s *failover.Snapshot) { s.Target.Skew = 10 * time.Minute }, []string{"lag_under"}},
 		{"lag at the limit", func(s *failover.Snapshot) { s.Target.Group.LastSync = t0.Add(-220 * time.Second) }, []string{"lag_under"}},
 		{"lag not told", func(s *failover.Snapshot) { s.Target.Group.LastSync = time.Time{} }, []string{"lag_under"}},
 		{"lag not told by a provider that has one, though unknown is allowed", func(s *failover.Snapshot) {

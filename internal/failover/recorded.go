@@ -36,6 +36,7 @@ type recordedSnapshot struct {
 	TargetSite   string                  `json:"target_site"`
 	Since        time.Time               `json:"since,omitzero"`
 	LastGood     time.Time               `json:"last_good,omitzero"`
+	Skew         span                    `json:"skew,omitzero"`
 	UntrueFor    span                    `json:"untrue_for,omitzero"`
 	Guards       []replication.Condition `json:"guards,omitempty"`
 	Fitness      []replication.Condition `json:"fitness,omitempty"`
@@ -98,12 +99,13 @@ type recordedRecord struct {
 }
 
 type recordedClaim struct {
-	ID   string               `json:"id"`
-	Mode replication.Mode     `json:"mode"`
-	Slot int                  `json:"slot"`
-	From replication.Location `json:"from"`
-	To   replication.Location `json:"to"`
-	Lost time.Time            `json:"lost,omitzero"`
+	ID        string               `json:"id"`
+	Mode      replication.Mode     `json:"mode"`
+	Slot      int                  `json:"slot"`
+	From      replication.Location `json:"from"`
+	To        replication.Location `json:"to"`
+	Lost      time.Time            `json:"lost,omitzero"`
+	LostThere time.Time            `json:"lost_there,omitzero"`
 }
 
 // wall is a time as JSON keeps it.
@@ -119,7 +121,7 @@ func reduced(s Snapshot) recordedSnapshot {
 	t, c, key := s.Target, s.Cluster, s.Target.Group.Key
 	r := recordedSnapshot{
 		Now: wall(s.Now), Rule: s.Rule, Group: reducedGroup(t.Group), ActiveSite: t.ActiveSite, TargetSite: t.TargetSite,
-		Since: wall(t.Since), LastGood: wall(t.LastGood), UntrueFor: span(t.UntrueFor), Guards: t.Guards, Fitness: s.Fitness,
+		Since: wall(t.Since), LastGood: wall(t.LastGood), Skew: span(t.Skew), UntrueFor: span(t.UntrueFor), Guards: t.Guards, Fitness: s.Fitness,
 		Election: s.Election, AcceptSingle: s.AcceptSingle, CanAct: s.CanAct, Freeze: c.Freeze, Clock: span(c.Clock),
 		Record: reducedRecord(c.Groups[key]), Failures: c.Losses[t.ActiveSite].Failures[s.Rule.Name],
 		Started: startedLastHour(c, s.Rule.Name), Slots: len(c.Slots[s.Rule.Name]), After: s.After, Registered: c.Registered,
@@ -154,7 +156,7 @@ func reduced(s Snapshot) recordedSnapshot {
 	}
 	if s.Claim != nil {
 		p := s.Claim.Plan
-		r.Claim = &recordedClaim{ID: s.Claim.ID, Mode: s.Claim.Mode, Slot: s.Claim.Slot, From: p.From, To: p.To, Lost: wall(p.Lost)}
+		r.Claim = &recordedClaim{ID: s.Claim.ID, Mode: s.Claim.Mode, Slot: s.Claim.Slot, From: p.From, To: p.To, Lost: wall(p.Lost), LostThere: wall(p.LostThere)}
 	}
 	return r
 }
@@ -186,7 +188,7 @@ func (r recordedSnapshot) snapshot() Snapshot {
 	s := Snapshot{
 		Now: r.Now, Rule: r.Rule, Fitness: r.Fitness, Election: r.Election, AcceptSingle: r.AcceptSingle, CanAct: r.CanAct, After: r.After, Beating: map[string]bool{},
 		Target: Target{
-			Group: r.Group.group(), ActiveSite: r.ActiveSite, TargetSite: r.TargetSite, Since: r.Since, LastGood: r.LastGood,
+			Group: r.Group.group(), ActiveSite: r.ActiveSite, TargetSite: r.TargetSite, Since: r.Since, LastGood: r.LastGood, Skew: time.Duration(r.Skew),
 			UntrueFor: time.Duration(r.UntrueFor), Guards: r.Guards,
 		},
 		Cluster: replication.Cluster{
@@ -216,7 +218,7 @@ func (r recordedSnapshot) snapshot() Snapshot {
 		})
 	}
 	if c := r.Claim; c != nil {
-		s.Claim = &replication.IncidentRecord{Incident: replication.Incident{ID: c.ID, Mode: c.Mode, Slot: c.Slot, Plan: replication.Plan{From: c.From, To: c.To, Lost: c.Lost}}}
+		s.Claim = &replication.IncidentRecord{Incident: replication.Incident{ID: c.ID, Mode: c.Mode, Slot: c.Slot, Plan: replication.Plan{From: c.From, To: c.To, Lost: c.Lost, LostThere: c.LostThere}}}
 	}
 	return s
 }

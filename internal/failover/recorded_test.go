@@ -63,9 +63,10 @@ func TestAReplayedDecisionIsTheSame(t *testing.T) {
 			claimed(s)
 			s.Cluster.Slots = map[string]map[int]string{"r": {0: "i7", 1: "i8"}}
 		},
-		"claimed by another":     func(s *failover.Snapshot) { claimed(s); s.Claim.ID = "i9" },
-		"a lower mode":           func(s *failover.Snapshot) { claimed(s); s.Claim.Mode = replication.DryRun },
-		"the moment of the loss": func(s *failover.Snapshot) { claimed(s); s.Claim.Plan.Lost = t0.Add(-195 * time.Second) },
+		"claimed by another":           func(s *failover.Snapshot) { claimed(s); s.Claim.ID = "i9" },
+		"a lower mode":                 func(s *failover.Snapshot) { claimed(s); s.Claim.Mode = replication.DryRun },
+		"the moment of the loss":       func(s *failover.Snapshot) { claimed(s); s.Claim.Plan.Lost = t0.Add(-195 * time.Second) },
+		"the moment of the loss there": func(s *failover.Snapshot) { claimed(s); s.Claim.Plan.LostThere = t0.Add(-190 * time.Second) },
 		"one site": func(s *failover.Snapshot) {
 			s.Cluster.Observers, s.Rule.Agree, s.Rule.Of = s.Cluster.Observers[2:], 1, 0
 		},
@@ -101,9 +102,11 @@ func TestAReplayedDecisionIsTheSame(t *testing.T) {
 			s.Target.Group.LastSync = t0.Add(3 * time.Second)
 			s.Target.Group.ProviderTime = t0.Add(-time.Second)
 		},
-		"never read":       func(s *failover.Snapshot) { s.Target.Group.ReadAt = time.Time{} },
-		"no last good":     func(s *failover.Snapshot) { s.Target.LastGood = time.Time{} },
-		"nothing is known": func(s *failover.Snapshot) { *s = failover.Snapshot{Now: t0, Rule: s.Rule} },
+		"never read":                  func(s *failover.Snapshot) { s.Target.Group.ReadAt = time.Time{} },
+		"no last good":                func(s *failover.Snapshot) { s.Target.LastGood = time.Time{} },
+		"a clock that is behind":      func(s *failover.Snapshot) { s.Target.Skew = time.Minute },
+		"a clock that is a bit ahead": func(s *failover.Snapshot) { s.Target.Skew = -time.Second },
+		"nothing is known":            func(s *failover.Snapshot) { *s = failover.Snapshot{Now: t0, Rule: s.Rule} },
 		"a warehouse": func(s *failover.Snapshot) {
 			s.Target.Group.Key.Provider, s.Target.Group.Baseline = replication.HuaweiDWS, "a>b"
 			s.Cluster.Groups = map[replication.GroupKey]replication.GroupRecord{s.Target.Group.Key: {Baseline: "b>a", Active: azB}}

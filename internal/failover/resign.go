@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/replication"
@@ -150,6 +152,9 @@ func (c *Controller) whyUnable(eval Evaluation, cluster replication.Cluster) str
 	if len(eval.Rules) > 0 && unfit == len(eval.Rules) {
 		seen["this observer cannot vouch for itself"] = true
 	}
+	for _, account := range clockAhead(eval) {
+		seen["this machine's clock is ahead of the provider's at account "+account+", so that what a failover would lose looks greater than it is"] = true
+	}
 	for _, rec := range cluster.Incidents {
 		if rec.Phase == replication.Held && (rec.HeldBy == "provider_read" || rec.HeldBy == "action_credentials") && rec.Holder.LeaderRev == c.election {
 			seen[fmt.Sprintf("incident %s is held by %s", rec.ID, rec.HeldBy)] = true
@@ -182,6 +187,21 @@ func (c *Controller) whyUnable(eval Evaluation, cluster replication.Cluster) str
 		}
 	}
 	return longest
+}
+
+// clockAhead are the accounts whose groups' loss this machine's clock makes look too
+// great for a limit. That holds a failover back which an observer with the right
+// time would make.
+func clockAhead(eval Evaluation) []string {
+	seen := map[string]bool{}
+	for _, r := range eval.Rules {
+		for _, t := range r.Targets {
+			if r.Rule.LagUnder > 0 && !t.Group.LastSync.IsZero() && t.Skew < -futureSlack {
+				seen[t.Group.Account] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // countSent keeps count of calls in a row that did not leave this machine.

@@ -74,6 +74,9 @@ type Target struct {
 	// LastGood is the last moment the trigger was known to be false here: what
 	// the group's lag is judged at. Zero when it never was.
 	LastGood time.Time
+	// Skew is by how much the provider's clock was ahead of the one that LastGood is
+	// told by, when the group was read; less than zero when it was behind.
+	Skew time.Duration
 	// UntrueFor is how long the trigger has been known false without a break.
 	UntrueFor time.Duration
 	// Guards are the rule's own expressions and time intervals, evaluated.

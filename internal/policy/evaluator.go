@@ -81,6 +81,10 @@ func New(o Options) *Evaluator {
 	return &Evaluator{o: o, store: o.Store, engine: newEngine(o.Logger, o.MaxSamples, o.Timeout), sites: siteWatch{}}
 }
 
+// Told is t on the clock that the times of an Evaluation are told by: the wall
+// clock of the start and the monotonic time since.
+func (e *Evaluator) Told(t time.Time) time.Time { return e.store.Time(e.store.Milli(t)) }
+
 // SetRules replaces the rules. A rule whose name and hash are as they were keeps
 // its hold timers; any other starts anew, from now. When some rule cannot be
 // evaluated nothing changes, and the error tells of all of them.

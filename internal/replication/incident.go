@@ -128,8 +128,9 @@ type Plan struct {
 	Approvals        int       `json:"approvals"`
 	MaxConcurrent    int       `json:"max_concurrent"`
 	For              Duration  `json:"for"`
-	LastSync         time.Time `json:"last_sync,omitzero"` // known at the claim, for the RPO
-	Lost             time.Time `json:"lost"`               // when production was last known good: the lag is judged there
+	LastSync         time.Time `json:"last_sync,omitzero"`  // known at the claim, for the RPO
+	Lost             time.Time `json:"lost"`                // when production was last known good: the lag is judged there
+	LostThere        time.Time `json:"lost_there,omitzero"` // the same moment by the provider's clock
 	ActionTimeout    Duration  `json:"action_timeout"`
 
 	// Steps are the calls of a person's action, in order; none in a rule's incident.

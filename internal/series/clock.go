@@ -16,10 +16,18 @@ func (c clock) milli(t time.Time) int64 {
 	return c.epoch.UnixMilli() + t.Sub(c.epoch).Milliseconds()
 }
 
+func (c clock) time(ms int64) time.Time {
+	if c.epoch.IsZero() {
+		return time.UnixMilli(ms).UTC()
+	}
+	return c.epoch.Add(time.Duration(ms-c.epoch.UnixMilli()) * time.Millisecond).UTC()
+}
+
 // Milli is t in milliseconds on the store's clock, which is what the engine, the
 // querier and all int64 times of this package count in.
 func (s *Store) Milli(t time.Time) int64 { return s.clock.milli(t) }
 
-// Time is the moment of ms on the store's clock, in UTC and for people: it has
-// no monotonic reading.
-func (s *Store) Time(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+// Time is the moment of ms on the store's clock, in UTC. With an epoch that carries
+// a monotonic reading it has one too, so that what lies between it and now is not
+// moved by a step of the wall clock.
+func (s *Store) Time(ms int64) time.Time { return s.clock.time(ms) }
