@@ -66,7 +66,7 @@ func TestAReplayedDecisionIsTheSame(t *testing.T) {
 		"claimed by another":           func(s *failover.Snapshot) { claimed(s); s.Claim.ID = "i9" },
 		"a lower mode":                 func(s *failover.Snapshot) { claimed(s); s.Claim.Mode = replication.DryRun },
 		"the moment of the loss":       func(s *failover.Snapshot) { claimed(s); s.Claim.Plan.Lost = t0.Add(-195 * time.Second) },
-		"the moment of the loss there": func(s *failover.Snapshot) { claimed(s); s.Claim.Plan.LostThere = t0.Add(-190 * time.Second) },
+		"the moment of the loss there": func(s *failover.Snapshot) { claimed(s); s.Claim.Plan.LostThere = t0.Add(-time.Second) },
 		"one site": func(s *failover.Snapshot) {
 			s.Cluster.Observers, s.Rule.Agree, s.Rule.Of = s.Cluster.Observers[2:], 1, 0
 		},
