@@ -25,6 +25,7 @@ TEST_FLAGS   ?=
 TEST_TIMEOUT ?= 15m
 BENCH        ?= .
 BENCH_FLAGS  ?=
+MEASURE_FLAGS ?=
 FUZZTIME     ?= 10s
 LINT_FLAGS   ?=
 
@@ -60,6 +61,10 @@ test: test-deps fmt-check ## Check the formatting, vet, and run all tests with t
 .PHONY: chaos
 chaos: ## Run three real observers through every failure, about fifteen minutes (TEST_FLAGS=…).
 	$(GO) test -race -vet=off -count=1 -timeout 40m -v $(TEST_FLAGS) ./test/chaos -chaos.long
+
+.PHONY: measure
+measure: ## Measure how long decisions take, in turn with Debian's redis-sentinel, about ten minutes (MEASURE_FLAGS=…).
+	$(GO) test -count=1 -timeout 40m -v -run '^TestHowLongDecisionsTake$$' ./test/chaos -chaos.measure $(MEASURE_FLAGS)
 
 .PHONY: test-deps
 test-deps:
