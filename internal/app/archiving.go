@@ -67,10 +67,15 @@ func CheckJournal(storage string) (api.JournalCheck, error) {
 	if err != nil {
 		return api.JournalCheck{}, err
 	}
-	if r.Files == 0 {
+	c := checked(r)
+	without, err := addWithoutStore(&c, storage)
+	if err != nil {
+		return api.JournalCheck{}, err
+	}
+	if r.Files == 0 && !without {
 		return api.JournalCheck{}, fmt.Errorf("there is no archive of journals in %s: nothing has ended there so far, or it is not the --storage.path of a drwatch", dir)
 	}
-	return checked(r), nil
+	return c, nil
 }
 
 func checked(r archive.Report) api.JournalCheck {
@@ -97,6 +102,9 @@ func (a *App) CheckJournal(ctx context.Context) (api.JournalCheck, error) {
 		c.Problems = append(c.Problems, fmt.Sprintf("the archive ends with record %d, and has had record %d: its end is missing", r.Last.Seq, told.Mine.Seq))
 	case r.Last.Seq == told.Mine.Seq && r.Last.Hash != told.Mine.Hash:
 		c.Problems = append(c.Problems, fmt.Sprintf("record %d is not the one that was archived", r.Last.Seq))
+	}
+	if _, err := addWithoutStore(&c, a.o.StoragePath); err != nil {
+		return c, err
 	}
 	if err := a.checkStored(ctx, &c); err != nil {
 		return c, fmt.Errorf("checking the journal: %w", err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/archive"
 	"github.com/drwatch/drwatch/internal/breakglass"
 	"github.com/drwatch/drwatch/internal/client"
@@ -43,6 +44,23 @@ type WithoutStore struct {
 // storage path.
 func withoutStoreFolder(storage string) string {
 	return filepath.Join(storage, "journal-without-store")
+}
+
+// addWithoutStore adds a check of that journal, and tells whether there is one.
+func addWithoutStore(c *api.JournalCheck, storage string) (there bool, err error) {
+	dir := withoutStoreFolder(storage)
+	r, err := archive.Verify(dir)
+	if err != nil {
+		return false, fmt.Errorf("checking %s: %w", dir, err)
+	}
+	if r.Records > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("%s: %d entries of what persons did without the store", filepath.Base(dir), r.Entries))
+	}
+	for _, p := range r.Problems {
+		c.Problems = append(c.Problems, filepath.Base(dir)+"/"+p)
+	}
+	c.OK = len(c.Problems) == 0
+	return r.Files > 0, nil
 }
 
 // askDaemon bounds each question to the daemon.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,10 @@ func TestOnce(t *testing.T) {
 			report, err := archive.Verify(l.journal())
 			if err != nil || len(report.Problems) > 0 || report.Entries != 3 {
 				t.Errorf("the journal has %d entries, %v, %v; want intent, outcome and end", report.Entries, report.Problems, err)
+			}
+			check, err := app.CheckJournal(l.storage)
+			if err != nil || !check.OK || !slices.Contains(check.Notes, "journal-without-store: 3 entries of what persons did without the store") {
+				t.Errorf("the check of the journals: %+v, %v", check, err)
 			}
 		})
 	}

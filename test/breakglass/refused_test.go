@@ -107,6 +107,9 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			write(t, file, strings.Replace(string(b), "will call", "WILL call", 1))
+			if check, err := app.CheckJournal(l.storage); err != nil || check.OK || !strings.Contains(check.Problems[0], "journal-without-store/journal-000001.jsonl:3: ") {
+				t.Errorf("the check of the journals: %+v, %v", check, err)
+			}
 		}, []string{"is damaged", "--storage.path may name another folder"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
