@@ -182,7 +182,7 @@ func (a *App) newEvaluating() *evaluating {
 	return &evaluating{
 		evaluator: a.evaluator, seen: a.collector.Snapshot, pace: a.collector.Pace, clouds: a.clouds.Load,
 		mode: func() replication.Mode { return a.current.Load().config.Global.Mode },
-		now:  a.o.Now, started: a.started, sleep: newSleepWatch(a.o.Now, quorum.SinceBoot(a.o.Now)), frozen: a.freeze.look, took: a.metrics.evaluated,
+		now:  a.o.Now, started: a.started, clocks: newClockWatch(a.o.Now, a.o.Now, quorum.SinceBoot(a.o.Now)), frozen: a.freeze.look, took: a.metrics.evaluated,
 	}
 }
 

@@ -26,7 +26,7 @@ type evaluating struct {
 	mode      func() replication.Mode // the daemon's ceiling
 	now       func() time.Time
 	started   time.Time
-	sleep     *sleepWatch
+	clocks    *clockWatch
 	frozen    func() *replication.Freeze // what stops this observer alone
 	took      func(rule string, d time.Duration, failed bool)
 	listed    atomic.Pointer[listing]
@@ -143,7 +143,8 @@ func ruleOf(r policy.RuleResult, ceiling replication.Mode) failover.Rule {
 
 // fitness is what this observer knows of itself.
 func (e *evaluating) fitness(now time.Time, snap *collector.Snapshot) policy.Fitness {
-	f := policy.Fitness{Started: e.started, Suspensions: e.sleep.look()}
+	f := policy.Fitness{Started: e.started}
+	f.Suspensions, f.Steps = e.clocks.look()
 	if frozen := e.frozen(); frozen != nil {
 		f.Frozen = frozen.Who + ": " + frozen.Reason
 	}

@@ -40,3 +40,9 @@ func FrozenTold(log *slog.Logger) func(now time.Time, all, local *replication.Fr
 	var t frozenTold
 	return func(now time.Time, all, local *replication.Freeze) { t.tell(log, now, all, local) }
 }
+
+// ClockWatch is the comparison of the machine's clocks: what it gives is asked at
+// each look.
+func ClockWatch(now, wall func() time.Time, boot func() time.Duration) func() (sleeps, steps []time.Time) {
+	return newClockWatch(now, wall, boot).look
+}

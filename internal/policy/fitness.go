@@ -16,6 +16,7 @@ type Fitness struct {
 	References  []Reference
 	Loops       []Loop
 	Suspensions []time.Time // when the machine was found to have slept: CLOCK_BOOTTIME ran ahead of CLOCK_MONOTONIC
+	Steps       []time.Time // when the wall clock was found to have been stepped
 	Snapshots   []Snapshot
 	Sites       []SiteView
 	Frozen      string // what beside this observer has frozen it, "" when nothing
@@ -56,6 +57,7 @@ const (
 	FitReferences  = "references_reachable"
 	FitProbes      = "probe_loop_on_time"
 	FitSuspended   = "not_suspended"
+	FitClock       = "clock_steady"
 	FitData        = "data_fresh"
 	FitSites       = "not_every_site_down"
 	FitStarted     = "started_long_enough"
@@ -68,7 +70,7 @@ const (
 // What is not known counts against it.
 func (f Fitness) Conditions(at time.Time, hold time.Duration) []replication.Condition {
 	return []replication.Condition{
-		f.references(at), f.probes(at), f.suspended(at, hold), f.data(at), f.sites(), f.started(at, hold), f.frozen(),
+		f.references(at), f.probes(at), f.suspended(at, hold), f.clock(at), f.data(at), f.sites(), f.started(at, hold), f.frozen(),
 	}
 }
 
@@ -149,6 +151,27 @@ func (f Fitness) suspended(at time.Time, hold time.Duration) replication.Conditi
 		if ago < max(hold, time.Second) {
 			c.OK = false
 			return c
+		}
+	}
+	return c
+}
+
+// clock: nothing that is measured rests on the wall clock, so a step of it takes
+// away only what may have been sampled across it: until each probe has had a round
+// since. Without probes a second has to do.
+func (f Fitness) clock(at time.Time) replication.Condition {
+	c := replication.Condition{Name: FitClock, Threshold: "a round of each probe since the wall clock was stepped", OK: true, Value: "never stepped"}
+	if len(f.Steps) == 0 {
+		return c
+	}
+	step := f.Steps[len(f.Steps)-1]
+	c.Value = "stepped " + at.Sub(step).Round(time.Second).String() + " ago"
+	if len(f.Loops) == 0 {
+		c.OK = at.Sub(step) >= time.Second
+	}
+	for _, l := range f.Loops {
+		if n := len(l.Rounds); n == 0 || !l.Rounds[n-1].After(step) {
+			c.OK = false
 		}
 	}
 	return c

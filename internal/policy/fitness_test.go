@@ -46,6 +46,10 @@ func TestFitness(t *testing.T) {
 		{"stalled now", policy.Fitness{Loops: rounds(70, 75, 80, 85)}, policy.FitProbes},
 		{"never a round", policy.Fitness{Started: at(0), Loops: rounds()}, policy.FitProbes},
 		{"slept within the for", policy.Fitness{Suspensions: []time.Time{at(10), at(41)}}, policy.FitSuspended},
+		{"the wall clock stepped", policy.Fitness{Steps: []time.Time{at(96)}, Loops: rounds(80, 85, 90, 95)}, policy.FitClock},
+		{"the wall clock stepped, and a round since", policy.Fitness{Steps: []time.Time{at(50), at(94)}, Loops: rounds(80, 85, 90, 95)}, ""},
+		{"the wall clock stepped, no probes", policy.Fitness{Steps: []time.Time{at(99.5)}}, policy.FitClock},
+		{"the wall clock stepped long ago, no probes", policy.Fitness{Steps: []time.Time{at(9)}}, ""},
 		{"one account stale of two", policy.Fitness{Snapshots: []policy.Snapshot{account(10), account(99)}}, ""},
 		{"all accounts stale", policy.Fitness{Snapshots: []policy.Snapshot{account(10), {Age: time.Hour}}}, policy.FitData},
 		{"the only probed site down", sites(down), ""},
@@ -57,7 +61,7 @@ func TestFitness(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conditions := c.fit.Conditions(at(100), time.Minute)
-			if len(conditions) != 7 {
+			if len(conditions) != 8 {
 				t.Errorf("%d conditions, want seven", len(conditions))
 			}
 			for _, got := range conditions {
