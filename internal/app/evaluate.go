@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/drwatch/drwatch/internal/collector"
+	"github.com/drwatch/drwatch/internal/evidence"
 	"github.com/drwatch/drwatch/internal/failover"
 	"github.com/drwatch/drwatch/internal/policy"
 	"github.com/drwatch/drwatch/internal/probe"
@@ -45,9 +46,10 @@ func (e *evaluating) Evaluate(ctx context.Context) (failover.Evaluation, error) 
 			out.Probed[s.Name] = true
 		}
 	}
+	as := evidence.Observer{Mode: e.mode(), ActionTimeout: e.actionTimeout, Told: e.evaluator.Told}
 	for _, r := range got.Rules {
 		e.took(r.Rule.Name, r.Took, r.Err != nil)
-		out.Rules = append(out.Rules, e.view(r))
+		out.Rules = append(out.Rules, as.View(r))
 	}
 	return out, nil
 }
@@ -88,57 +90,11 @@ func compareKeys(a, b replication.GroupKey) int {
 	return cmp.Or(strings.Compare(string(a.Provider), string(b.Provider)), strings.Compare(a.ID, b.ID))
 }
 
-func (e *evaluating) view(r policy.RuleResult) failover.RuleView {
-	v := failover.RuleView{Rule: ruleOf(r, e.mode()), Fitness: r.Fitness}
-	if r.Err != nil {
-		v.Err = r.Err.Error()
-	}
-	for _, t := range r.Targets {
-		v.Targets = append(v.Targets, failover.Target{
-			Group: *t.Target.Group, SourceSite: t.Target.SourceSite, TargetSite: t.Target.Standby(), ActiveSite: t.Target.ActiveSite,
-			Vote: t.Vote, State: t.State, Since: t.Since, Value: t.Value, LastGood: t.LastGood, UntrueFor: t.UntrueFor,
-			Skew: e.skew(t.Target.Group), Guards: t.Guards, ActionTimeout: e.actionTimeout(t.Target.Group.Account),
-		})
-	}
-	return v
-}
-
-// skew is how far the provider's clock was ahead of the one that the evaluator
-// tells times by.
-func (e *evaluating) skew(g *replication.Group) time.Duration {
-	if g.ReadAt.IsZero() || g.ProviderTime.IsZero() {
-		return 0
-	}
-	return g.ProviderTime.Sub(e.evaluator.Told(g.ReadAt))
-}
-
 func (e *evaluating) actionTimeout(account string) time.Duration {
 	if a, ok := e.clouds().byName[account]; ok {
 		return a.config.ActionTimeout
 	}
 	return 0
-}
-
-// ruleOf is a rule as the decision needs it.
-func ruleOf(r policy.RuleResult, ceiling replication.Mode) failover.Rule {
-	f := r.Rule
-	out := failover.Rule{
-		Name: f.Name, Hash: r.Hash, Expr: policy.TriggerText(f), Mode: replication.Lowest(f.Mode, ceiling), Action: f.Action, For: f.For,
-		SiteUnreachable: f.SiteUnreachable, After: f.After, Agree: f.Agree, Of: f.Of, VetoAny: f.VetoAny,
-		LagUnknownAllow: f.Guards.LagUnknown == "allow", DataAgeUnder: f.Guards.DataAgeUnder, Cooldown: f.Guards.Cooldown,
-		MaxConcurrent: f.Guards.MaxConcurrent, MaxPerHour: f.Guards.MaxPerHour, MaxFailures: f.Guards.MaxFailures,
-		VetoWindow: f.VetoWindow, ExecutionTimeout: f.ExecutionTimeout, ApprovalTimeout: f.ApprovalTimeout, Approvals: f.Approvals,
-	}
-	if f.Guards.LagUnder != nil {
-		out.LagUnder = *f.Guards.LagUnder
-	}
-	switch f.Fence.Kind {
-	case "accept_split_brain":
-		out.Fence = f.Fence.Kind + ": " + f.Fence.Reason
-	default:
-		out.Fence = f.Fence.Kind
-	}
-	return out
 }
 
 // fitness is what this observer knows of itself.

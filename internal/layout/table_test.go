@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"internal/quorum/quorumtest": {"internal/quorum/ledger", "internal/replication"},
 	"internal/archive":           {"internal/quorum/ledger", "internal/replication"}, // ended journals in files
 	"internal/failover":          {"internal/replication"},
+	"internal/evidence":          {"internal/policy", "internal/failover", "internal/replication"}, // from the rules' language to the decision's
 	// A person's failover without the store.
 	"internal/breakglass": {"internal/failover", "internal/archive", "internal/quorum/ledger", "internal/api", "internal/replication"},
 
