@@ -208,6 +208,7 @@ type tally struct {
 	running []peerMember // the cluster that it was replaced in
 	lost    []string     // had a store and have lost it
 	refused string       // not "": why it must not begin
+	absent  bool         // because the running cluster does not have it
 }
 
 func (c memberConfig) tally(answers map[string]peerAnswer) tally {
@@ -221,7 +222,7 @@ func (c memberConfig) tally(answers map[string]peerAnswer) tally {
 		case a.empty:
 			t.empty++
 		case i < 0:
-			t.refused = "the running cluster does not have it as a member, as " + c.nameOf(peer) + " says"
+			t.refused, t.absent = "the running cluster does not have it as a member, as "+c.nameOf(peer)+" says", true
 		case len(a.members[i].ClientURLs) > 0:
 			t.refused = "its directory is empty, but it was a member of the running cluster already, as " + c.nameOf(peer) + " says"
 		case a.members[i].Name == "":
@@ -239,6 +240,8 @@ func (c memberConfig) tally(answers map[string]peerAnswer) tally {
 func (c memberConfig) judge(answers map[string]peerAnswer) (admission, string) {
 	t, quorum := c.tally(answers), enough(len(c.Members))
 	switch {
+	case t.absent:
+		return admission{}, fmt.Sprintf("%s%s; when it is to be one, run `drwatch member replace %s` on a healthy observer whose initial_cluster names it, then it joins", sayWaiting, t.refused, c.Name)
 	case t.refused != "":
 		return admission{}, fmt.Sprintf("%s%s; it could have forgotten what it agreed to, so it does not start by itself: "+
 			"run `drwatch member replace %s` on a healthy observer, then it joins", sayWaiting, t.refused, c.Name)

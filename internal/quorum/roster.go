@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -218,10 +219,13 @@ func (s *Store) changeable(ctx context.Context, name string, add bool) (id uint6
 	switch {
 	case i < 0 && !add && registered && !alive[name]:
 		return 0, "", nil // taken out before, and its site still counts
-	case i < 0 && !(add && known):
+	case i < 0 && add && !known:
+		return 0, "", fmt.Errorf("%w: no member has that name; the members are %s: to add one, add %s with its peer URL to initial_cluster of this observer, restart it, and ask again",
+			ErrNotFound, namesOf(roster.Members), name)
+	case i < 0 && !add:
 		return 0, "", fmt.Errorf("%w: no member has that name; the members are %s", ErrNotFound, namesOf(roster.Members))
 	case i < 0:
-		return 0, configured, s.safe(roster.Members, "", alive, add)
+		return 0, configured, cmp.Or(s.safe(roster.Members, "", alive, add), s.member.waitsAt(configured))
 	case roster.Members[i].Self:
 		return 0, "", fmt.Errorf("%w: it is this observer's own; ask another one", ErrRefused)
 	case add && !roster.Members[i].Started:
@@ -231,6 +235,23 @@ func (s *Store) changeable(ctx context.Context, name string, add bool) (id uint6
 	}
 	m := roster.Members[i]
 	return m.id, m.PeerURL, s.safe(roster.Members, name, alive, add)
+}
+
+// waitsAt refuses to add one that does not wait with an empty directory at that peer
+// URL: it would count for the majority at once, and could not take part.
+func (m *member) waitsAt(peer string) error {
+	c := m.childConfig()
+	hc, err := c.peerClient()
+	if err != nil {
+		return err
+	}
+	switch a, ok := c.ask(hc, peer); {
+	case !ok:
+		return fmt.Errorf("%w: it does not answer at its peer URL %s: start it with an empty directory first", ErrRefused, peer)
+	case !a.empty:
+		return fmt.Errorf("%w: what answers at its peer URL %s is a member of another cluster: start it with an empty directory first", ErrRefused, peer)
+	}
+	return nil
 }
 
 // safe refuses what would leave the store without a majority of live members, or

@@ -22,7 +22,12 @@ type trio struct {
 // newTrio makes addresses and folders; nothing is started.
 func newTrio(t *testing.T, tls bool) *trio {
 	t.Helper()
-	c := &trio{T: t, names: []string{"obs-a", "obs-b", "obs-w"}, dirs: map[string]string{}, stores: map[string]*quorum.Store{}}
+	return newCluster(t, tls, "obs-a", "obs-b", "obs-w")
+}
+
+func newCluster(t *testing.T, tls bool, names ...string) *trio {
+	t.Helper()
+	c := &trio{T: t, names: names, dirs: map[string]string{}, stores: map[string]*quorum.Store{}}
 	c.peers.Members = map[string]string{}
 	scheme := "http"
 	if tls {
@@ -60,8 +65,17 @@ func freeAddress(t *testing.T) string {
 // open starts an observer's store and does not wait.
 func (c *trio) open(name string) *quorum.Store {
 	c.Helper()
+	return c.openAmong(name, c.names...)
+}
+
+// openAmong starts an observer whose initial_cluster has those names.
+func (c *trio) openAmong(name string, names ...string) *quorum.Store {
+	c.Helper()
 	o := options(c.dirs[name], logger(c.T).With("observer", name))
-	o.Observer, o.Site, o.Peers = name, "site-"+name, &c.peers
+	o.Observer, o.Site, o.Peers = name, "site-"+name, &quorum.Peers{Members: map[string]string{}, TLS: c.peers.TLS}
+	for _, n := range names {
+		o.Peers.Members[n] = c.peers.Members[n]
+	}
 	s, err := quorum.Open(o)
 	if err != nil {
 		c.Fatal(err)
