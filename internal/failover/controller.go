@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -55,7 +56,11 @@ type Options struct {
 	// Margin is added to lease and action timeout before a take-over.
 	Margin time.Duration
 
-	Now    func() time.Time
+	Now func() time.Time
+	// Rand is a number from 0 up to n, not n itself, safe for concurrent use; it
+	// keeps observers and incidents from doing the same at the same moment. Nil: a
+	// random one.
+	Rand   func(n int64) int64
 	Logger *slog.Logger
 	// Told is called after each durable change; it must not block.
 	Told func(Fact)
@@ -76,6 +81,9 @@ func (o Options) withDefaults() Options {
 	set(&o.SignatureLife, 15*time.Minute)
 	set(&o.Settle, 2*time.Minute)
 	set(&o.Margin, 2*time.Second)
+	if o.Rand == nil {
+		o.Rand = rand.Int64N
+	}
 	if o.Told == nil {
 		o.Told = func(Fact) {}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -196,7 +195,7 @@ func (c *Controller) intent(ctx context.Context, election int64, rec replication
 	inc.Phase, inc.HeldBy, inc.Guards, inc.Mode = replication.Executing, "", p.decision.Conditions, p.decision.Mode
 	take := inc.Slot < 0
 	if take {
-		inc.Slot = freeSlot(p.cluster, rec.Rule, inc.Plan.MaxConcurrent)
+		inc.Slot = c.freeSlot(p.cluster, rec.Rule, inc.Plan.MaxConcurrent)
 	}
 	inc.Calls = append(append([]replication.Call(nil), inc.Calls...), replication.Call{
 		Operation: string(inc.Action), Attempt: len(inc.Calls) + 1, StartedAt: now,
@@ -212,7 +211,7 @@ func (c *Controller) intent(ctx context.Context, election int64, rec replication
 // freeSlot picks one of the rule's free slots at random: those that start at the
 // same moment then rarely want the same one. With none free the lowest is
 // named, and the write that takes it is refused.
-func freeSlot(cluster replication.Cluster, rule string, slots int) int {
+func (c *Controller) freeSlot(cluster replication.Cluster, rule string, slots int) int {
 	var free []int
 	for n := range slots {
 		if _, taken := cluster.Slots[rule][n]; !taken {
@@ -222,7 +221,7 @@ func freeSlot(cluster replication.Cluster, rule string, slots int) int {
 	if len(free) == 0 {
 		return 0
 	}
-	return free[rand.IntN(len(free))]
+	return free[c.o.Rand(int64(len(free)))]
 }
 
 // outcome writes what is known of the call. It is written even when the
@@ -364,7 +363,7 @@ func (c *Controller) backOff(id string) {
 	defer c.mu.Unlock()
 	r := c.retry[id]
 	wait := min(time.Second<<min(r.attempt, 5), 30*time.Second)
-	wait += rand.N(wait / 4)
+	wait += time.Duration(c.o.Rand(int64(wait / 4)))
 	c.retry[id] = retry{at: c.o.Now().Add(wait), attempt: r.attempt + 1}
 }
 

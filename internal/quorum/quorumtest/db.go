@@ -23,7 +23,32 @@ type db struct {
 	keys      map[string]ledger.Item
 	leases    map[int64]*lease
 	lastLease int64
+	seen      func(Applied)
 }
+
+// Applied is one transaction that was applied.
+type Applied struct {
+	Observer string // whose it was
+	Txn      ledger.Txn
+	Revision int64
+	// At is what stands under a key now, the zero Item when nothing does. Under are
+	// all that begin with a prefix, sorted. Both only during the call.
+	At    func(key string) ledger.Item
+	Under func(prefix string) []ledger.Item
+}
+
+// Way is how the requests of one observer reach the store, and how the answers come
+// back. op is the transaction's kind, or read, grant, keep alive, revoke. Both may
+// wait; with an error the request does not arrive, or the answer does not.
+type Way interface {
+	Pass(ctx context.Context, op string) error
+	Answer(ctx context.Context, op string) error
+}
+
+type open struct{}
+
+func (open) Pass(ctx context.Context, _ string) error { return ctx.Err() }
+func (open) Answer(context.Context, string) error     { return nil }
 
 type lease struct {
 	ttl     time.Duration
@@ -163,10 +188,20 @@ func (d *db) apply(t ledger.Txn) {
 	}
 }
 
+func (d *db) applied(observer string, t ledger.Txn) Applied {
+	return Applied{
+		Observer: observer, Txn: t, Revision: d.revision,
+		At:    func(key string) ledger.Item { return d.keys[key] },
+		Under: func(prefix string) []ledger.Item { return d.scan(ledger.Under(prefix)).Items },
+	}
+}
+
 // conn is one observer's way to the db, where its faults happen. It is a
 // ledger.KV and ledger.Leases.
 type conn struct {
-	db *db
+	db       *db
+	observer string
+	way      Way
 
 	mu     sync.Mutex
 	down   error // not nil: nothing passes
@@ -205,18 +240,26 @@ func (c *conn) take(op string) (fault, bool) {
 	return fault{}, false
 }
 
-func (c *conn) pass(ctx context.Context) error {
+func (c *conn) pass(ctx context.Context, op string) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.down != nil {
-		return c.down
+	down, way := c.down, c.way
+	c.mu.Unlock()
+	if down != nil {
+		return down
 	}
-	return ctx.Err()
+	return way.Pass(ctx, op)
+}
+
+func (c *conn) answer(ctx context.Context, op string) error {
+	c.mu.Lock()
+	way := c.way
+	c.mu.Unlock()
+	return way.Answer(ctx, op)
 }
 
 // Commit implements ledger.KV.
 func (c *conn) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error) {
-	if err := c.pass(ctx); err != nil {
+	if err := c.pass(ctx, t.Op); err != nil {
 		return ledger.Result{}, err
 	}
 	f, hit := c.take(t.Op)
@@ -232,7 +275,13 @@ func (c *conn) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error) 
 	}
 	c.db.mu.Lock()
 	res, err := c.db.commit(t)
+	if err == nil && res.OK && c.db.seen != nil {
+		c.db.seen(c.db.applied(c.observer, t))
+	}
 	c.db.mu.Unlock()
+	if lost := c.answer(ctx, t.Op); lost != nil && err == nil {
+		return ledger.Result{}, lost
+	}
 	if !hit {
 		return res, err
 	}
@@ -253,53 +302,60 @@ func (c *conn) Get(ctx context.Context, keys ...string) (ledger.View, error) {
 
 // Scan implements ledger.KV.
 func (c *conn) Scan(ctx context.Context, spans ...ledger.Span) (ledger.View, error) {
-	if err := c.pass(ctx); err != nil {
+	if err := c.pass(ctx, "read"); err != nil {
 		return ledger.View{}, err
 	}
 	c.db.mu.Lock()
-	defer c.db.mu.Unlock()
 	c.db.expire()
-	return c.db.scan(spans...), nil
+	v := c.db.scan(spans...)
+	c.db.mu.Unlock()
+	return v, c.answer(ctx, "read")
 }
 
 // Grant implements ledger.Leases.
 func (c *conn) Grant(ctx context.Context, ttl time.Duration) (int64, time.Duration, error) {
-	if err := c.pass(ctx); err != nil {
+	if err := c.pass(ctx, "grant"); err != nil {
 		return 0, 0, err
 	}
 	c.db.mu.Lock()
-	defer c.db.mu.Unlock()
 	c.db.lastLease++
-	c.db.leases[c.db.lastLease] = &lease{ttl: ttl, expires: c.db.now().Add(ttl)}
-	return c.db.lastLease, ttl, nil
+	id := c.db.lastLease
+	c.db.leases[id] = &lease{ttl: ttl, expires: c.db.now().Add(ttl)}
+	c.db.mu.Unlock()
+	return id, ttl, c.answer(ctx, "grant")
 }
 
 // KeepAlive implements ledger.Leases.
 func (c *conn) KeepAlive(ctx context.Context, id int64) error {
-	if err := c.pass(ctx); err != nil {
+	if err := c.pass(ctx, "keep alive"); err != nil {
 		return err
 	}
 	c.db.mu.Lock()
-	defer c.db.mu.Unlock()
 	c.db.expire()
 	l, ok := c.db.leases[id]
+	if ok {
+		l.expires = c.db.now().Add(l.ttl)
+	}
+	c.db.mu.Unlock()
+	if err := c.answer(ctx, "keep alive"); err != nil {
+		return err
+	}
 	if !ok {
 		return ledger.ErrLeaseLost
 	}
-	l.expires = c.db.now().Add(l.ttl)
 	return nil
 }
 
 // Revoke implements ledger.Leases.
 func (c *conn) Revoke(ctx context.Context, id int64) error {
-	if err := c.pass(ctx); err != nil {
+	if err := c.pass(ctx, "revoke"); err != nil {
 		return err
 	}
 	c.db.mu.Lock()
-	defer c.db.mu.Unlock()
 	c.db.expire()
 	c.db.end(id)
-	return nil
+	c.db.mu.Unlock()
+	return c.answer(ctx, "revoke")
 }
 
 func (c *conn) setDown(err error) {

@@ -23,22 +23,37 @@ type Store struct {
 
 // New makes an empty store and an observer's hold on it.
 func New(now func() time.Time, observer, site string) *Store {
-	return open(newDB(now), now, observer, site)
+	return hold(newDB(now), now, observer, site)
 }
 
 // Join is another observer's hold on the same store, or a later life of the
 // same observer. Its clock may differ from that of the store.
 func (s *Store) Join(now func() time.Time, observer, site string) *Store {
-	return open(s.c.db, now, observer, site)
+	return hold(s.c.db, now, observer, site)
 }
 
-func open(d *db, now func() time.Time, observer, site string) *Store {
-	s, boot := &Store{c: &conn{db: d}}, now()
+func hold(d *db, now func() time.Time, observer, site string) *Store {
+	s, boot := &Store{c: &conn{db: d, observer: observer, way: open{}}}, now()
 	s.Ledger = ledger.New(ledger.Options{
 		KV: s.c, Leases: s.c, Cluster: "test", Observer: observer, Site: site, Version: "test", LeaseTTL: LeaseTTL,
 		Now: now, Boot: func() time.Duration { return now().Sub(boot) + time.Duration(s.slept.Load()) },
 	})
 	return s
+}
+
+// Through makes this observer's requests go that way.
+func (s *Store) Through(w Way) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.c.way = w
+}
+
+// Watched calls f after each transaction of any observer that was applied, before
+// anything else is.
+func (s *Store) Watched(f func(Applied)) {
+	s.c.db.mu.Lock()
+	defer s.c.db.mu.Unlock()
+	s.c.db.seen = f
 }
 
 // FailNext makes the next transaction of that kind fail with err and not be
