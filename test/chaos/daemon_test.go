@@ -24,8 +24,8 @@ func daemon() int {
 	if d, err := time.ParseDuration(os.Getenv("CHAOS_LIFE")); err == nil {
 		life = d
 	}
-	wrong, err := time.ParseDuration(os.Getenv("CHAOS_CLOCK"))
-	if err != nil {
+	var clock wallClock
+	if err := clock.set(os.Getenv("CHAOS_CLOCK")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -38,8 +38,14 @@ func daemon() int {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	reload := make(chan struct{})
-	go func() { // each line asks for a reload; the end of the pipe, for the end
+	go func() { // the end of the pipe asks for the end
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			if by, ok := strings.CutPrefix(lines.Text(), "clock "); ok {
+				if err := clock.set(by); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+				}
+				continue
+			}
 			reload <- struct{}{}
 		}
 		stop()
@@ -50,7 +56,7 @@ func daemon() int {
 		Web:           &web.FlagConfig{WebListenAddresses: &[]string{"127.0.0.1:0"}, WebConfigFile: &none, WebSystemdSocket: &no},
 		Logger:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Reload:        reload,
-		Now:           func() time.Time { return time.Now().Add(wrong) },
+		Now:           clock.now,
 		TrackInterval: 100 * time.Millisecond, SignatureLife: life, Settle: time.Second, Margin: 500 * time.Millisecond,
 		Listening: func(a []string) { fmt.Printf("listening %s\n", a[0]) },
 		At: func(step string) {

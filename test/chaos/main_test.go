@@ -18,7 +18,8 @@ import (
 // long asks for all scenarios; without it those run that `make test` has time for.
 var long = flag.Bool("chaos.long", false, "run every scenario and the measurements, some fifteen minutes")
 
-// TestMain is also the daemon and the daemon's store: the test starts itself.
+// TestMain is also the daemon, the daemon's store and the command of a person: the
+// test starts itself.
 func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) == 3 && os.Args[1] == "etcd-member":
@@ -28,6 +29,8 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(quorum.MemberMain(nil))
+	case os.Getenv("CHAOS_GROUP") != "":
+		os.Exit(withoutStore(os.Getenv("CHAOS_GROUP")))
 	case os.Getenv("CHAOS_CONFIG") != "":
 		os.Exit(daemon())
 	}

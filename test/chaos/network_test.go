@@ -25,6 +25,16 @@ type network interface {
 	address(t *testing.T) string
 	// join gives an observer its place, for as long as the test runs.
 	join(t *testing.T) links
+	// disk makes what stands under the path a disk of the observer's own, before
+	// it starts.
+	disk(o *observer, path string) disk
+}
+
+// disk is one that can be filled to its end.
+type disk interface {
+	fmt.Stringer
+	fill()
+	empty()
 }
 
 // links is the network as one observer has it. Every way can be cut by the URL at

@@ -8,11 +8,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +27,7 @@ type observer struct {
 	storage string
 	log     string
 	env     []string
+	root    doc // its configuration
 	later   doc // its configuration once all began, nil: as at first
 
 	mu    sync.Mutex
@@ -65,8 +64,7 @@ func (o *observer) start() {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	defer logs.Close()
-	r.cmd.Stderr = logs
+	r.cmd.Stderr = struct{ io.Writer }{logs}       // by a pipe: what befalls its disk does not befall its log
 	if r.in, err = r.cmd.StdinPipe(); err != nil { // it stays open as long as this process lives
 		o.t.Fatal(err)
 	}
@@ -91,6 +89,7 @@ func (o *observer) start() {
 			o.heard(r, strings.Fields(lines.Text()))
 		}
 		_ = r.cmd.Wait() // how it ended is seen by what it did
+		_ = logs.Close()
 		close(r.done)
 	}()
 	if r.url == "" {
@@ -99,9 +98,14 @@ func (o *observer) start() {
 }
 
 // reload makes the daemon read its files again.
-func (o *observer) reload() {
+func (o *observer) reload() { o.order("reload") }
+
+// clock makes the wall clock of the daemon wrong by so much.
+func (o *observer) clock(by time.Duration) { o.order("clock " + by.String()) }
+
+func (o *observer) order(line string) {
 	o.t.Helper()
-	if _, err := io.WriteString(o.current().in, "reload\n"); err != nil {
+	if _, err := io.WriteString(o.current().in, line+"\n"); err != nil {
 		o.t.Fatal(err)
 	}
 }
@@ -157,62 +161,6 @@ func (o *observer) alive() bool {
 	}
 }
 
-// signal sends to the daemon and its store, as what befalls a machine does.
-func (o *observer) signal(sig syscall.Signal) {
-	o.t.Helper()
-	pid := o.current().cmd.Process.Pid
-	members := children(pid)
-	for _, p := range append([]int{pid}, members...) {
-		_ = syscall.Kill(p, sig) // one that has gone needs none
-	}
-}
-
-// kill ends the daemon and its store at once and waits until both are gone.
-func (o *observer) kill() {
-	o.t.Helper()
-	r := o.current()
-	if r == nil {
-		return
-	}
-	members := children(r.cmd.Process.Pid)
-	o.signal(syscall.SIGKILL)
-	<-r.done
-	for _, p := range members {
-		for range 200 {
-			if syscall.Kill(p, 0) != nil || zombie(p) {
-				break
-			}
-			<-time.After(10 * time.Millisecond)
-		}
-	}
-}
-
-// children are the processes that the process has started.
-func children(pid int) []int {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	var out []int
-	for _, path := range stats {
-		if f := statOf(path); len(f) > 1 && f[1] == strconv.Itoa(pid) {
-			if p, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
-				out = append(out, p)
-			}
-		}
-	}
-	return out
-}
-
-func zombie(pid int) bool {
-	f := statOf(fmt.Sprintf("/proc/%d/stat", pid))
-	return len(f) > 0 && f[0] == "Z"
-}
-
-// statOf is state, parent, and so on, of proc_pid_stat(5).
-func statOf(path string) []string {
-	b, _ := os.ReadFile(path)
-	_, rest, _ := strings.Cut(string(b), ") ")
-	return strings.Fields(rest)
-}
-
 func (o *observer) logs() string {
 	b, err := os.ReadFile(o.log)
 	if err != nil {
@@ -246,7 +194,9 @@ func get[T any](o *observer, path string) (out T, err error) {
 
 // post sends a body to the daemon's API.
 func (o *observer) post(path, body string) error {
-	resp, err := o.client().Post(o.current().url+"/api/v1/"+path, "application/json", strings.NewReader(body))
+	c := o.client()
+	c.Timeout = 30 * time.Second // a change of the members takes its time
+	resp, err := c.Post(o.current().url+"/api/v1/"+path, "application/json", strings.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package chaos_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +46,13 @@ func scenarios() []scenario {
 		{"the clock of an observer that votes is an hour ahead", false, plan{aLeads: true, clocks: map[string]time.Duration{obsB: time.Hour}}, siteLost},
 		{"the clock of an observer that votes is an hour behind", false, plan{aLeads: true, clocks: map[string]time.Duration{obsB: -time.Hour}}, siteLost},
 		{"the clock of the leader is an hour behind", false, plan{aLeads: true, clocks: map[string]time.Duration{obsA: -time.Hour}}, siteLost},
+		{"the wall clock of the leader steps by an hour and back in the middle of a hold", false, plan{groups: one, aLeads: true}, clockOf(obsA, time.Hour, -time.Hour, 0)},
+		{"the wall clock of an observer that votes steps by an hour and back in the middle of a hold", false, plan{groups: one, aLeads: true}, clockOf(obsB, time.Hour, -time.Hour, 0)},
+		{"the wall clock of an observer that votes steps back by an hour and stays so", false, plan{groups: one, aLeads: true}, clockOf(obsW, -time.Hour)},
+		{"the disk of one member is full", false, plan{groups: one, disk: obsB}, diskFull},
+		{"a freeze from each observer", false, plan{groups: one, lease: "15s", edit: slow}, freezeFast},
+		{"five observers and the site takes two with it", false, plan{groups: one, seats: fiveSeats(), rules: sites(3, 4)}, twoOfFive},
+		{"three observers become five while the site stands lost", false, plan{groups: one, seats: apart(), first: 3, rules: sites(4, 5)}, grows},
 		{"a thousand copies of the alert from three senders", false, plan{groups: one, rules: byAlert}, manyAlerts},
 	}
 }
@@ -124,16 +130,6 @@ func isolated(w *world) {
 	}
 	w.eventually("it vouches for itself again", 30*time.Second, o.fit)
 	w.untouched()
-}
-
-// oneLeft: az-a is gone with its observer, and the witness too.
-func oneLeft(w *world) {
-	w.lose(cloudsim.Loss{})
-	w.observers[obsA].kill()
-	w.observers[obsW].kill()
-	w.never()
-	w.tell("told: %s", strings.Join(strings.Fields(w.observers[obsB].explain("servers-0")), " "))
-	w.tells(w.observers[obsB], 20*time.Second, "the coordination store has no majority")
 }
 
 // killed: the leader dies at a step with its store, and stays away.

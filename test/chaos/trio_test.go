@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -45,14 +44,21 @@ type plan struct {
 	env    []string
 	probes time.Duration            // how often a site is probed; default 500ms
 	clocks map[string]time.Duration // by how much an observer's clock is wrong
+	seats  []seat                   // default: the three
+	first  int                      // so many of them make up the cluster at first; default: all
+	disk   string                   // the observer with a disk of its own that can be filled
 	// aLeads: the observer at the site that is lost leads at first. What becomes
 	// of it takes no vote away.
 	aLeads bool
 }
 
-// world is three observers and what they watch.
+// seat is where an observer stands.
+type seat struct{ observer, site string }
+
+// world is three observers, or five, and what they watch.
 type world struct {
 	*testing.T
+	plan      plan
 	cloud     *cloudsim.Cloud
 	names     []string
 	observers map[string]*observer
@@ -61,6 +67,7 @@ type world struct {
 	ids       []string // of the groups
 	lost      time.Time
 	wake      string // the file that ends a hang
+	disk      disk
 }
 
 const rules = `groups:
@@ -84,7 +91,13 @@ func newWorld(t *testing.T, p plan) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, cloud: c, names: []string{obsA, obsB, obsW}, observers: map[string]*observer{}, peers: map[string]string{}}
+	if p.seats == nil {
+		p.seats = []seat{{obsA, azA}, {obsB, azB}, {obsW, witness}}
+	}
+	if p.first == 0 {
+		p.first = len(p.seats)
+	}
+	w := &world{T: t, cloud: c, observers: map[string]*observer{}, peers: map[string]string{}}
 	if p.groups == nil {
 		p.groups = func(w *world) { w.sdrs(1); w.evs(); w.ebs() }
 	}
@@ -95,14 +108,19 @@ func newWorld(t *testing.T, p plan) *world {
 	t.Cleanup(c.Close)
 	w.reference = answering(t)
 	at := map[string]links{}
-	for _, n := range w.names {
-		at[n] = between.join(t)
-		w.peers[n] = at[n].peer()
+	for i, s := range p.seats {
+		at[s.observer] = between.join(t)
+		if i < p.first {
+			w.names = append(w.names, s.observer)
+			w.peers[s.observer] = at[s.observer].peer()
+		}
 	}
 	once := filepath.Join(t.TempDir(), "once")
 	w.wake = filepath.Join(t.TempDir(), "wake")
-	for n, site := range map[string]string{obsA: azA, obsB: azB, obsW: witness} {
-		w.observers[n] = w.newObserver(n, site, at[n], p, append([]string{"CHAOS_ONCE=" + once, "CHAOS_WAKE=" + w.wake}, p.env...))
+	p.env = append([]string{"CHAOS_ONCE=" + once, "CHAOS_WAKE=" + w.wake}, p.env...)
+	w.plan = p
+	for _, s := range p.seats {
+		w.observers[s.observer] = w.newObserver(s, at[s.observer])
 	}
 	t.Cleanup(w.end)
 	return w
@@ -133,11 +151,14 @@ func answering(t *testing.T) *httptest.Server {
 	return s
 }
 
-func (w *world) newObserver(name, site string, at links, p plan, env []string) *observer {
+func (w *world) newObserver(s seat, at links) *observer {
 	w.Helper()
-	dir := w.TempDir()
+	p, name, dir := w.plan, s.observer, w.TempDir()
 	o := &observer{
-		t: w.T, name: name, site: site, links: at, storage: filepath.Join(dir, "data"), log: filepath.Join(dir, "log"), env: append(slices.Clone(env), "CHAOS_CLOCK="+p.clocks[name].String()),
+		t: w.T, name: name, site: s.site, links: at, storage: filepath.Join(dir, "disk", "data"), log: filepath.Join(dir, "log"), env: append(slices.Clone(p.env), "CHAOS_CLOCK="+p.clocks[name].String()),
+	}
+	if name == p.disk {
+		w.disk = between.disk(o, filepath.Join(dir, "disk"))
 	}
 	text := rules + p.rule
 	if p.rules != nil {
@@ -147,7 +168,7 @@ func (w *world) newObserver(name, site string, at links, p plan, env []string) *
 	every := cmp.Or(p.probes, 500*time.Millisecond)
 	path, err := w.cloud.WriteConfig(dir, cloudsim.ConfigOptions{
 		PollInterval: time.Second, EvaluationInterval: 500 * time.Millisecond, ProbeInterval: every, ProbeTimeout: every * 4 / 5,
-		Mode: "auto", RuleFiles: []string{"rules.yml"}, Observer: name, ObserverSite: site,
+		Mode: "auto", RuleFiles: []string{"rules.yml"}, Observer: name, ObserverSite: s.site,
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -160,11 +181,11 @@ func (w *world) newObserver(name, site string, at links, p plan, env []string) *
 	if err := yaml.Unmarshal(raw, &root); err != nil {
 		w.Fatal(err)
 	}
-	w.connect(o, root, p)
+	w.connect(o, root)
 	if p.edit != nil {
 		p.edit(name, root)
 	}
-	o.config = path
+	o.config, o.root = path, root
 	if p.aLeads && name != obsA {
 		o.later = root
 		root = withoutActing(root)
@@ -197,11 +218,8 @@ func (o *observer) configure(root doc) {
 
 // connect leads all that the observer asks through its own links. The probes are
 // named alike at all of them, or their rules would differ.
-func (w *world) connect(o *observer, root doc, p plan) {
-	if p.lease == "" {
-		p.lease = "5s"
-	}
-	root["coordination"] = doc{"lease_ttl": p.lease, "embedded": doc{"initial_cluster": w.peers}}
+func (w *world) connect(o *observer, root doc) {
+	root["coordination"] = doc{"lease_ttl": cmp.Or(w.plan.lease, "5s"), "embedded": doc{"initial_cluster": w.peers}}
 	module := root["probe_modules"].(doc)["http_2xx"].(doc)
 	if o.links.proxy() != "" {
 		module["http"] = doc{"proxy_from_environment": true, "skip_resolve_phase_with_proxy": true}
@@ -213,9 +231,16 @@ func (w *world) connect(o *observer, root doc, p plan) {
 			pr.(doc)["target"] = o.links.named(pr.(doc)["target"].(string))
 		}
 	}
-	if o.site != witness {
-		root["sites"] = append(sites, doc{"name": witness}) // there it is already
+	known := map[string]bool{}
+	for _, s := range sites {
+		known[s.(doc)["name"].(string)] = true
 	}
+	for _, s := range w.plan.seats {
+		if !known[s.site] {
+			sites, known[s.site] = append(sites, doc{"name": s.site}), true
+		}
+	}
+	root["sites"] = sites
 	root["observer"].(doc)["references"] = []doc{{"name": "gateway", "module": "http_2xx", "target": o.links.named(w.reference.URL)}}
 	own := map[string]string{}
 	for _, a := range root["accounts"].([]any) {
@@ -410,19 +435,9 @@ func (w *world) some() *observer {
 	return nil
 }
 
-func stopped(pid int) bool {
-	f := statOf(fmt.Sprintf("/proc/%d/stat", pid))
-	return len(f) > 0 && f[0] == "T"
-}
-
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
-
-const (
-	stop = syscall.SIGSTOP
-	cont = syscall.SIGCONT
-)
