@@ -36,6 +36,7 @@ type desk struct {
 	plan    api.Plan
 	typed   func()
 	begins  func() // between the intent and the first byte
+	during  func() // between the first byte and the answer
 	reads   func() // before each look at the group
 }
 
@@ -83,7 +84,7 @@ func (d *desk) Procedure(_ replication.Action, g replication.Group, inc replicat
 	}}}, nil
 }
 
-func (d *desk) Operate(_ context.Context, _ replication.Action, o failover.Operation) failover.Sent {
+func (d *desk) Operate(ctx context.Context, _ replication.Action, o failover.Operation) failover.Sent {
 	if d.begins != nil {
 		d.begins()
 	}
@@ -92,6 +93,12 @@ func (d *desk) Operate(_ context.Context, _ replication.Action, o failover.Opera
 	}
 	d.sent++
 	d.ids[o.Incident] = true
+	if d.during != nil {
+		d.during()
+	}
+	if ctx.Err() != nil {
+		return failover.Sent{Outcome: replication.Uncertain, Err: ctx.Err()}
+	}
 	if d.acts {
 		d.group.Active, d.group.State, d.group.RawStatus = right, replication.FailedOver, "failed-over"
 	}
@@ -100,6 +107,11 @@ func (d *desk) Operate(_ context.Context, _ replication.Action, o failover.Opera
 
 // run is one run of the command, with a journal that is opened for it.
 func (d *desk) run(t *testing.T, storage string, change ...func(*breakglass.Options)) error {
+	t.Helper()
+	return d.runIn(t.Context(), t, storage, change...)
+}
+
+func (d *desk) runIn(ctx context.Context, t *testing.T, storage string, change ...func(*breakglass.Options)) error {
 	t.Helper()
 	j, err := breakglass.OpenJournal(filepath.Join(storage, "j"), "obs", d.now)
 	if err != nil {
@@ -120,7 +132,7 @@ func (d *desk) run(t *testing.T, storage string, change ...func(*breakglass.Opti
 	for _, c := range change {
 		c(&o)
 	}
-	return breakglass.New(o).Run(t.Context())
+	return breakglass.New(o).Run(ctx)
 }
 
 func wants(t *testing.T, err, kind error, text string) {
@@ -253,6 +265,28 @@ func TestGuardsBeforeTheFirstByte(t *testing.T) {
 	d.begins = nil
 	if err := d.run(t, storage); err != nil || d.sent != 1 {
 		t.Errorf("%v, %d calls", err, d.sent)
+	}
+}
+
+// TestInterrupted: Ctrl-C before the first byte keeps the call from leaving; after
+// it the call is not cut, so that its outcome is known.
+func TestInterrupted(t *testing.T) {
+	d, storage := newDesk(replication.HuaweiSDRS), t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	d.begins = cancel
+	wants(t, d.runIn(ctx, t, storage), breakglass.ErrRefused, "interrupted before the first byte")
+	if d.sent != 0 {
+		t.Errorf("%d calls", d.sent)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	d.begins, d.during = nil, cancel
+	wants(t, d.runIn(ctx, t, storage), breakglass.ErrNotProven, "it goes on at the provider")
+	j, err := breakglass.ReadJournal(filepath.Join(storage, "j"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if call := j.Incidents()[0].LastCall(); call.Outcome != replication.Accepted {
+		t.Errorf("the outcome of the call is %q, want what the provider answered", call.Outcome)
 	}
 }
 
