@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -50,7 +51,11 @@ func withoutStoreFolder(storage string) string {
 func addWithoutStore(c *api.JournalCheck, storage string) (there bool, err error) {
 	dir := withoutStoreFolder(storage)
 	r, err := archive.Verify(dir)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission): // root ran it where the daemon is another user
+		c.Notes = append(c.Notes, dir+" is not checked: "+err.Error())
+		return true, nil
+	case err != nil:
 		return false, fmt.Errorf("checking %s: %w", dir, err)
 	}
 	if r.Records > 0 {
