@@ -63,11 +63,11 @@ func grows(w *world) {
 	w.untouched()
 	for _, n := range []string{obsD, obsE} {
 		w.untouched()
-		if err := w.observers[obsW].post("members/"+n+"/replace", `{"reason":"three become five"}`); err != nil {
-			w.Fatal(err)
-		}
 		w.names = append(w.names, n)
-		w.observers[n].start()
+		w.observers[n].start() // it waits to be added
+		w.eventually("the others take "+n+" in", 60*time.Second, func() bool {
+			return w.observers[obsW].post("members/"+n+"/replace", `{"reason":"three become five"}`) == nil
+		})
 		if n != obsE { // with that one enough agree
 			w.eventually(n+" is ready and fit", 60*time.Second, w.observers[n].fit)
 			w.never()

@@ -16,7 +16,7 @@ import (
 )
 
 // long asks for all scenarios; without it those run that `make test` has time for.
-var long = flag.Bool("chaos.long", false, "run every scenario and the measurements, some fifteen minutes")
+var long = flag.Bool("chaos.long", false, "run every scenario, some ten minutes")
 
 // TestMain is also the daemon, the daemon's store and the command of a person: the
 // test starts itself.
@@ -68,7 +68,7 @@ func choose(m *testing.M) int {
 
 // added are the names of what only the long run has.
 func added() []string {
-	out := []string{"how long decisions take, over many losses"}
+	var out []string
 	for _, s := range scenarios() {
 		if !s.short {
 			out = append(out, s.name)
