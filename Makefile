@@ -22,6 +22,7 @@ LDFLAGS  = -s -w -X $(STAMP).Version=$(VERSION) -X $(STAMP).Revision=$(REVISION)
 # What may be passed through.
 DEMO_FLAGS   ?=
 TEST_FLAGS   ?=
+CHAOS_FLAGS  ?=
 TEST_TIMEOUT ?= 15m
 BENCH        ?= .
 BENCH_FLAGS  ?=
@@ -56,11 +57,11 @@ test: test-deps fmt-check ## Check the formatting, vet, and run all tests with t
 	$(GO) vet -race ./...
 	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $$($(GO) list ./... | grep -vE '$(ALONE)')
 	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) -p 1 $(TEST_FLAGS) $$($(GO) list ./... | grep -E '$(ALONE)' | grep -v '/test/chaos$$')
-	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) -v $(TEST_FLAGS) ./test/chaos
+	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) -v $(TEST_FLAGS) ./test/chaos $(CHAOS_FLAGS)
 
 .PHONY: chaos
-chaos: ## Run real observers through every failure, about ten minutes; TEST_FLAGS=-chaos.network=namespaces|loopback forces a network.
-	$(GO) test -race -vet=off -count=1 -timeout 40m -v -skip '^TestHowLong' $(TEST_FLAGS) ./test/chaos -chaos.long
+chaos: ## Run real observers through every failure, about ten minutes (CHAOS_FLAGS=-chaos.network=namespaces|loopback forces one).
+	$(GO) test -race -vet=off -count=1 -timeout 40m -v -skip '^TestHowLong' $(TEST_FLAGS) ./test/chaos -chaos.long $(CHAOS_FLAGS)
 
 .PHONY: measure
 measure: ## Measure how long decisions take, in turn with Debian's redis-sentinel, about ten minutes (MEASURE_FLAGS=…).
