@@ -184,3 +184,25 @@ func TestModelFaults(t *testing.T) {
 		})
 	}
 }
+
+// An observer whose writes get no answer, as with a slow disk, does not keep its
+// lease: it would lead for ever and do nothing.
+func TestALeaseIsNotKeptWithoutAHeartbeat(t *testing.T) {
+	clock := newClock()
+	s := quorumtest.New(clock.now, "obs-a", "az-b")
+	p := &play{T: t, clock: clock, coordinator: s}
+	p.lead()
+	for range 2 {
+		clock.advance(quorumtest.LeaseTTL/2 + time.Millisecond)
+		s.FailNext("beat", quorum.ErrUncertain)
+		if err := s.Renew(t.Context()); !errors.Is(err, quorum.ErrUncertain) {
+			t.Fatalf("renewing: %v", err)
+		}
+	}
+	if left := s.LeaseLeft(); left != 0 {
+		t.Errorf("%s of the lease are left, although no heartbeat was written for as long as it lives", left)
+	}
+	other := &play{T: t, clock: clock, coordinator: s.Join(clock.now, "obs-b", "az-c")}
+	other.lead()
+	p.ok(s.Renew(t.Context()))
+}

@@ -53,8 +53,8 @@ func (l *Ledger) forget() {
 	l.votes.forgetPlain()
 }
 
-// Renew registers this observer under a lease, or keeps the lease alive once,
-// and moves its heartbeat. The evaluation loop calls it after each complete
+// Renew registers this observer under a lease, or moves its heartbeat and keeps the
+// lease alive once. The evaluation loop calls it after each complete
 // round; nothing calls it in the background, so an observer that stalls loses
 // its votes and its leadership; so does one that cannot read what the store holds
 // (ErrUnreadable). A lost lease is replaced by a new one.
@@ -64,24 +64,37 @@ func (l *Ledger) Renew(ctx context.Context) error {
 	if err := l.readable(ctx); err != nil {
 		return fmt.Errorf("renewing the lease of observer %s: %w", l.o.Observer, err)
 	}
-	sent := l.stamp()
-	err := ErrLeaseLost
-	if id := l.current().id; id != 0 {
-		if err = l.o.Leases.KeepAlive(ctx, id); err == nil {
-			l.setLease(func(s *lease) { s.sent = sent })
+	for fresh := false; ; {
+		if l.current().id == 0 {
+			if err := l.register(ctx); err != nil {
+				return fmt.Errorf("renewing the lease of observer %s: %w", l.o.Observer, err)
+			}
+			fresh = true
 		}
-	}
-	if errors.Is(err, ErrLeaseLost) {
+		err := l.keep(ctx, fresh)
+		if !errors.Is(err, ErrLeaseLost) || fresh {
+			return err
+		}
 		l.forget()
-		err = l.register(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("renewing the lease of observer %s: %w", l.o.Observer, err)
-	}
+}
+
+// keep moves the heartbeat, and only then keeps the lease alive: an observer whose
+// writes get no answer must not live on, and lead, by the lease alone. A fresh
+// lease needs no keeping.
+func (l *Ledger) keep(ctx context.Context, fresh bool) error {
 	if err := l.keepVetoes(ctx); err != nil {
 		return fmt.Errorf("renewing the vetoes of observer %s: %w", l.o.Observer, err)
 	}
-	return l.beat(ctx)
+	if err := l.beat(ctx); err != nil || fresh {
+		return err
+	}
+	sent := l.stamp()
+	if err := l.o.Leases.KeepAlive(ctx, l.current().id); err != nil {
+		return fmt.Errorf("renewing the lease of observer %s: %w", l.o.Observer, err)
+	}
+	l.setLease(func(s *lease) { s.sent = sent })
+	return nil
 }
 
 // register takes a lease. What an earlier life of this observer left behind is
