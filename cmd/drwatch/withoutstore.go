@@ -67,8 +67,8 @@ func (a *acting) withoutStore(ctx context.Context) error {
 // atTerminal is the person who has typed the command.
 type atTerminal struct{}
 
-// Show prints the plan.
-func (atTerminal) Show(p api.Plan) error { return console.Plan(screen(), p) }
+// Show prints the plan, with every value whole, however narrow the terminal.
+func (atTerminal) Show(p api.Plan) error { return console.Plan(os.Stdout, p) }
 
 // Tell prints one line.
 func (atTerminal) Tell(line string) { console.Say(os.Stdout, line) }

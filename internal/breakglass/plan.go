@@ -56,7 +56,7 @@ func (f *Failover) newIncident(g replication.Group) replication.Incident {
 	now, person := f.o.Now().UTC(), f.asked()
 	return replication.Incident{
 		ID: now.Format("20060102t150405") + "-" + random(), Rule: replication.PersonRule, Account: g.Account, Provider: g.Key.Provider,
-		Group: g.Key.ID, Name: g.Name, Action: replication.Failover, Mode: replication.Approve, Phase: replication.Open, OpenedAt: now,
+		Group: g.Key.ID, Name: cmp.Or(g.Name, g.Key.ID), Action: replication.Failover, Mode: replication.Approve, Phase: replication.Open, OpenedAt: now,
 		Trigger: replication.Trigger{Expr: "asked for by " + person.Who + " without the store", Value: 1, Since: now},
 		Votes:   []replication.Vote{}, Guards: []replication.Condition{}, Calls: []replication.Call{}, Approvals: []replication.Approval{},
 		Person: person, Slot: -1,

@@ -294,13 +294,12 @@ func daemon() int {
 	return 0
 }
 
-// answering is a daemon that says one thing of itself.
-func answering(t *testing.T, status int, body string) *client.Client {
+// answering is a daemon that says one thing of itself, and knows these incidents.
+func answering(t *testing.T, status int, body string, incidents ...string) *client.Client {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/status") {
-			body := `{"status":"success","data":[]}`
-			_, _ = io.WriteString(w, body)
+			_, _ = io.WriteString(w, `{"status":"success","data":[`+strings.Join(incidents, ",")+`]}`)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")

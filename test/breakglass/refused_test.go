@@ -2,6 +2,7 @@ package breakglass_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -123,6 +124,31 @@ func TestRefused(t *testing.T) {
 			l.want(c.group, 0, 0)
 		})
 	}
+}
+
+// TestOthersCalls: what a daemon tells of the group, and what it has archived, is
+// looked at.
+func TestOthersCalls(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	open := fmt.Sprintf(`{"id":"x","provider":"aliyun_ebs","group":%q,"action":"failover","phase":"executing","calls":[{"started_at":%q,"outcome":""}]}`,
+		l.ids["disks"], time.Now().UTC().Format(time.RFC3339Nano))
+	_, err := l.fail("disks", func(w *app.WithoutStore) {
+		w.Daemon, w.SignatureLife = answering(t, http.StatusOK, status(longAgo+`,"store":{"error":"no majority"}`), open), time.Minute
+	})
+	l.refused(err, "nothing was sent", "a drwatch has made or meant the call of incident x", "it may still arrive until")
+	l.want("disks", 0, 0)
+
+	if _, err := l.fail("disks"); err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(os.Rename(l.journal(), filepath.Join(l.storage, "journal")), l.clouds.SetStatus(l.ids["disks"], "normal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.fail("disks")
+	l.refused(err, "not_failed_over", "moved production to cn-shanghai/cn-shanghai-b at ")
+	l.want("disks", 1, 1)
 }
 
 func write(t *testing.T, path, text string) {
