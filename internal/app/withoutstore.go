@@ -216,7 +216,7 @@ func (s stops) ask(ctx context.Context) (notes []string, err error) {
 		return nil, fmt.Errorf("frozen beside its drwatch by %s (%s): whoever did that wants nothing sent from here; lift it first", st.LocalFreeze.Who, st.LocalFreeze.Reason)
 	case st.Store.Joined && st.Store.Error == "":
 		return nil, errors.New("the store answers: use `drwatch failover` without --without-store, which goes through the claim, the guards and the journal of all observers")
-	case s.now().Sub(st.StartedAt) < joins:
+	case !st.Store.Joined && s.now().Sub(st.StartedAt) < joins:
 		return nil, fmt.Errorf("the drwatch here has started at %s and may still join the store: wait for half a minute", st.StartedAt.UTC().Format(time.RFC3339))
 	case st.Store.Error != "":
 		notes = append(notes, "The drwatch of this machine says of the store: "+st.Store.Error+".")

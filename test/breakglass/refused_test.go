@@ -34,6 +34,7 @@ func TestDaemonSays(t *testing.T) {
 		{"never joined", http.StatusOK, status(longAgo + `,"store":{"joined":false}`), "", "has not joined the store"},
 		{"has just started", http.StatusOK, status(justNow + `,"store":{"joined":false}`), "may still join the store", ""},
 		{"has just started, with an error", http.StatusOK, status(justNow + `,"store":{"error":"not running yet"}`), "may still join the store", ""},
+		{"has lost the majority soon after its start", http.StatusOK, status(justNow + `,"store":{"joined":true,"error":"no majority"}`), "", "no majority."},
 		{"is frozen itself", http.StatusOK, status(longAgo + `,"store":{"error":"no majority"},"local_freeze":{"who":"the file x","reason":"there"}`), "frozen beside its drwatch by the file x", ""},
 		{"was frozen with all", http.StatusOK, status(longAgo + `,"store":{"error":"no majority"},"freeze":{"who":"ann","reason":"maintenance"}`), "", "THE CLUSTER WAS FROZEN when the store was last read, by ann: maintenance"},
 		{"wants a token", http.StatusUnauthorized, `{}`, "does not tell whether the store does", ""},
