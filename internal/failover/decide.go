@@ -50,6 +50,7 @@ type Decision struct {
 	Conditions []replication.Condition
 	Counted    []replication.Vote // the go votes that make the quorum
 	Lost       time.Time          // when production was last known good
+	LostThere  time.Time          // the same by the provider's clock
 	// RPO is what a failover now would lose; nil when the provider tells none.
 	RPO *time.Duration
 
@@ -83,10 +84,11 @@ const condActiveLost = "active_site_lost"
 // Decide is the decision on one rule and group. It is pure: the same snapshot
 // gives the same answer years later.
 func Decide(s Snapshot) Decision {
-	d := Decision{Rule: s.Rule.Name, Group: s.Target.Group.Key, Lost: lostAt(s), Act: true, Evidence: true}
+	d := Decision{Rule: s.Rule.Name, Group: s.Target.Group.Key, Act: true, Evidence: true}
 	d.Counted = countedVotes(s)
+	d.Lost, d.LostThere = lossOf(s)
 	d.Mode = effectiveMode(s, d.Counted)
-	d.RPO = rpo(s, d.Lost)
+	d.RPO = rpo(s, d.LostThere)
 
 	add := func(cs ...replication.Condition) {
 		for _, c := range cs {
@@ -117,16 +119,35 @@ func Decide(s Snapshot) Decision {
 	return d
 }
 
-// lostAt is the last moment production was known to be good. The lag guard
-// judges there, not at the frozen number of now (invariant 21).
-func lostAt(s Snapshot) time.Time {
+// lossOf is the last moment production was known to be good, by this observer's
+// clock and by the provider's. The lag guard judges there, not at the
+// frozen number of now (invariant 21). For an observer that has started since it is the
+// moment when it first saw the trigger true, which is later: that only holds back,
+// and one that knows better may lead in its place.
+func lossOf(s Snapshot) (lost, there time.Time) {
 	if s.Claim != nil && !s.Claim.Plan.Lost.IsZero() {
-		return s.Claim.Plan.Lost
+		p := s.Claim.Plan
+		if p.LostThere.IsZero() {
+			return p.Lost, onProvidersClock(p.Lost, s.Target.Skew)
+		}
+		return p.Lost, p.LostThere
 	}
-	if !s.Target.LastGood.IsZero() {
-		return s.Target.LastGood
+	if lost = s.Target.LastGood; lost.IsZero() {
+		lost = s.Target.Since
 	}
-	return s.Target.Since
+	return lost, onProvidersClock(lost, s.Target.Skew)
+}
+
+// onProvidersClock is a moment of this observer's clock by the provider's, by which
+// the last synchronisation is told. It is only ever put later: a clock of ours that
+// is behind must not make what is lost look smaller. One that is ahead makes it look
+// greater, and holds back; but so would an old Date, and a leader whose clock is
+// ahead makes room for another.
+func onProvidersClock(t time.Time, skew time.Duration) time.Time {
+	if skew > futureSlack && !t.IsZero() {
+		return t.Add(skew)
+	}
+	return t
 }
 
 // rpo is what would be lost: from the last completed synchronisation to the
@@ -146,23 +167,8 @@ func rpo(s Snapshot, lost time.Time) *time.Duration {
 	if lost.IsZero() {
 		lost = s.Now
 	}
-	lag := max(lostThere(s, lost).Sub(g.LastSync), 0)
+	lag := max(lost.Sub(g.LastSync), 0)
 	return &lag
-}
-
-// lostThere is the moment of the loss by the provider's clock, by which the last
-// synchronisation is told. It is only ever put later: a clock of ours that is behind
-// must not make what is lost look smaller. One that is ahead makes it look greater,
-// and holds back; but so would an old Date, and a leader whose clock is ahead makes
-// room for another.
-func lostThere(s Snapshot, lost time.Time) time.Time {
-	if s.Claim != nil && !s.Claim.Plan.LostThere.IsZero() {
-		return s.Claim.Plan.LostThere
-	}
-	if s.Target.Skew > futureSlack {
-		return lost.Add(s.Target.Skew)
-	}
-	return lost
 }
 
 // futureSlack is how far the clocks of a provider's parts may lie apart.
@@ -285,7 +291,10 @@ func effectiveMode(s Snapshot, counted []replication.Vote) replication.Mode {
 	if s.Claim != nil {
 		m = replication.Lowest(m, s.Claim.Mode)
 	}
-	if len(sitesOf(s.Cluster, false)) <= 1 && !s.AcceptSingle {
+	// Where more than one site must agree, an observer that is alone for a while
+	// cannot act, and what it says then must not lower the mode for good.
+	agree, _ := s.Rule.quorum(len(sitesOf(s.Cluster, true)))
+	if agree <= 1 && len(sitesOf(s.Cluster, false)) <= 1 && !s.AcceptSingle {
 		m = replication.Lowest(m, replication.Approve)
 	}
 	return m

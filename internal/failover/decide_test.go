@@ -53,6 +53,27 @@ func allHolds() failover.Snapshot {
 	}
 }
 
+// TestBeingAloneForAWhileLowersNoMode: two sites must agree, so nothing can be done
+// while one observer is alone; what it decides then goes into the incident, and the
+// mode of an incident only goes down.
+func TestBeingAloneForAWhileLowersNoMode(t *testing.T) {
+	for name, tc := range map[string]struct {
+		agree int
+		want  replication.Mode
+	}{"two must agree": {2, replication.Auto}, "one is enough": {1, replication.Approve}, "a majority of all": {0, replication.Auto}} {
+		s := allHolds()
+		s.Rule.Agree, s.Rule.Of = tc.agree, map[int]int{0: 0, 1: 3, 2: 3}[tc.agree]
+		s.Cluster.Registered = map[string]string{"obs-a": "az-a", "obs-b": "az-b", "obs-w": "witness"}
+		s.Cluster.Observers = s.Cluster.Observers[2:]
+		s.Beating = map[string]bool{"obs-w": true}
+		s.Cluster.Votes = s.Cluster.Votes[1:]
+		claimed(&s)
+		if d := failover.Decide(s); d.Mode != tc.want {
+			t.Errorf("%s: mode %s, want %s", name, d.Mode, tc.want)
+		}
+	}
+}
+
 func withRecord(s *failover.Snapshot, r replication.GroupRecord) {
 	s.Cluster.Groups = map[replication.GroupKey]replication.GroupRecord{key: r}
 }

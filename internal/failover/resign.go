@@ -152,8 +152,8 @@ func (c *Controller) whyUnable(eval Evaluation, cluster replication.Cluster) str
 	if len(eval.Rules) > 0 && unfit == len(eval.Rules) {
 		seen["this observer cannot vouch for itself"] = true
 	}
-	for _, account := range clockAhead(eval) {
-		seen["this machine's clock is ahead of the provider's at account "+account+", so that what a failover would lose looks greater than it is"] = true
+	for _, why := range misjudging(eval) {
+		seen[why] = true
 	}
 	for _, rec := range cluster.Incidents {
 		if rec.Phase == replication.Held && (rec.HeldBy == "provider_read" || rec.HeldBy == "action_credentials") && rec.Holder.LeaderRev == c.election {
@@ -189,15 +189,18 @@ func (c *Controller) whyUnable(eval Evaluation, cluster replication.Cluster) str
 	return longest
 }
 
-// clockAhead are the accounts whose groups' loss this machine's clock makes look too
-// great for a limit. That holds a failover back which an observer with the right
-// time would make.
-func clockAhead(eval Evaluation) []string {
+// misjudging tells why what a failover would lose looks greater from here than it
+// is. That holds a failover back which another observer would make.
+func misjudging(eval Evaluation) []string {
 	seen := map[string]bool{}
 	for _, r := range eval.Rules {
 		for _, t := range r.Targets {
-			if r.Rule.LagUnder > 0 && !t.Group.LastSync.IsZero() && t.Skew < -futureSlack {
-				seen[t.Group.Account] = true
+			switch {
+			case r.Rule.LagUnder <= 0 || t.Group.LastSync.IsZero():
+			case t.Skew < -futureSlack:
+				seen["this machine's clock is ahead of the provider's at account "+t.Group.Account] = true
+			case t.State == "firing" && t.LastGood.IsZero():
+				seen["this observer has not seen site "+orUnknown(t.ActiveSite)+" before it was lost"] = true
 			}
 		}
 	}

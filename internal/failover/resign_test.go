@@ -47,6 +47,20 @@ func (r hourAhead) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 	return eval, err
 }
 
+// startedLate is what an observer sees that has started a minute after the loss.
+type startedLate struct{ *rules }
+
+func (r startedLate) Evaluate(ctx context.Context) (failover.Evaluation, error) {
+	eval, err := r.rules.Evaluate(ctx)
+	for _, v := range eval.Rules {
+		for i := range v.Targets {
+			v.Targets[i].LastGood = time.Time{}
+			v.Targets[i].Since = v.Targets[i].Since.Add(time.Minute)
+		}
+	}
+	return eval, err
+}
+
 // TestALeaderThatCannotActMakesRoom: what the leader cannot do for half a minute
 // another observer does, once.
 func TestALeaderThatCannotActMakesRoom(t *testing.T) {
@@ -54,6 +68,7 @@ func TestALeaderThatCannotActMakesRoom(t *testing.T) {
 		"its way to the provider is dead, for reads":        func(o *failover.Options, c *cloud) { o.Reader = cutOff{cloud: c, reads: true} },
 		"its way to the provider is dead, for actions":      func(o *failover.Options, c *cloud) { o.Senders = cutOff{cloud: c, sends: true} },
 		"its clock is ahead, and hides that little is lost": func(o *failover.Options, _ *cloud) { o.Rules = hourAhead{o.Rules.(*rules)} },
+		"it was started after the loss":                     func(o *failover.Options, _ *cloud) { o.Rules = startedLate{o.Rules.(*rules)} },
 		"it has no credentials to act on this account":      func(o *failover.Options, _ *cloud) { o.CanAct = func(string) bool { return false } },
 	} {
 		for _, alone := range []bool{false, true} {
