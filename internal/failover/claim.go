@@ -10,54 +10,155 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
-// maxClaimsARound bounds the claims one round makes, so that a round stays
-// shorter than the lease.
-const maxClaimsARound = 32
+const (
+	// claimsAtOnce is how many claims are under way at a time (protocol §3).
+	claimsAtOnce = 32
+	// claimShare is the part of the lease in which a round may begin claims. It is
+	// more than roundShare, which is for what is done one after the other: the
+	// round still ends within a quarter of the lease.
+	claimShare = 8
+)
 
-// claimAll claims what the decisions allow. Conflicts are left to the next
-// round: what they show is read again and decided again.
+// claimAll claims what the decisions allow, many at a time. Conflicts are left to
+// the next round: what they show is read again and decided again. So is all that
+// comes behind the first claim of a site loss, which makes the record that the
+// others compare and that tells which targets come first.
 func (c *Controller) claimAll(ctx context.Context, eval Evaluation, cluster replication.Cluster, ds []Decision) {
-	claimed, began := map[replication.GroupKey]bool{}, c.o.Now()
+	all := newClaims(c, eval, cluster)
+	defer all.wg.Wait()
 	for _, d := range ds {
-		if len(claimed) == maxClaimsARound || c.spent(began) {
-			c.nudge()
-			return
-		}
-		if !d.Act || cluster.Groups[d.Group].OpenIncident != "" || claimed[d.Group] {
+		r, t, ok := all.target(d)
+		if !ok || !d.Act || cluster.Groups[d.Group].OpenIncident != "" || all.taken[d.Group] {
 			continue
 		}
-		r, t, ok := find(eval, d.Rule, d.Group)
+		if all.first[t.ActiveSite] {
+			c.nudge()
+			continue
+		}
+		claim, ok := all.decide(r, t)
 		if !ok {
 			continue
 		}
-		// Once more, so that the journal holds the very snapshot it was decided on.
-		s := c.snapshot(c.election, r, t, cluster)
-		if d = decided(s); !d.Act {
-			continue
-		}
-		claimed[d.Group] = true
-		claim := c.newClaim(s, d)
-		if claim.LossRev == 0 {
-			claim.Loss.Tiers = tiersAt(claim.Loss.Site, eval)
-		}
-		rec, err := c.o.Store.Claim(ctx, claim)
-		switch {
-		case errors.Is(err, replication.ErrConflict):
-			c.o.Logger.Info("claim refused, deciding again", "rule", d.Rule, "group", d.Group.String(), "why", err)
+		if !all.mayBegin() {
 			c.nudge()
-		case err != nil:
-			c.o.Logger.Error("claim not made", "rule", d.Rule, "group", d.Group.String(), "err", err)
-		default:
-			c.o.At("claimed")
-			c.o.Told(Fact{Incident: rec.Incident, Entry: claim.Entry})
-			c.nudge()
+			return
+		}
+		all.first[t.ActiveSite] = claim.LossRev == 0
+		all.taken[d.Group] = true
+		all.wg.Go(func() { all.end(c.claim(ctx, claim)) })
+	}
+}
+
+// claims are those of one round. All but end is for one goroutine.
+type claims struct {
+	c       *Controller
+	eval    Evaluation
+	cluster replication.Cluster
+	began   time.Time
+	targets map[targetKey]place
+	votes   map[targetKey][]replication.Vote
+	taken   map[replication.GroupKey]bool // claimed in this round
+	first   map[string]bool               // sites whose loss is made in this round
+
+	wg     sync.WaitGroup
+	free   chan struct{}
+	failed atomic.Int32
+}
+
+// targetKey names a target: its rule and its group.
+type targetKey struct {
+	rule  string
+	group replication.GroupKey
+}
+
+// place is where a target stands in an evaluation.
+type place struct{ rule, target int }
+
+func newClaims(c *Controller, eval Evaluation, cluster replication.Cluster) *claims {
+	all := &claims{
+		c: c, eval: eval, cluster: cluster, began: c.o.Now(), targets: map[targetKey]place{}, votes: map[targetKey][]replication.Vote{},
+		taken: map[replication.GroupKey]bool{}, first: map[string]bool{}, free: make(chan struct{}, claimsAtOnce),
+	}
+	for i, r := range eval.Rules {
+		for j := range r.Targets {
+			all.targets[targetKey{r.Rule.Name, r.Targets[j].Group.Key}] = place{i, j}
 		}
 	}
+	for _, v := range cluster.Votes {
+		k := targetKey{v.Rule, v.Group}
+		all.votes[k] = append(all.votes[k], v)
+	}
+	return all
+}
+
+// target is what the decision is on.
+func (a *claims) target(d Decision) (RuleView, Target, bool) {
+	at, ok := a.targets[targetKey{d.Rule, d.Group}]
+	if !ok {
+		return RuleView{}, Target{}, false
+	}
+	return a.eval.Rules[at.rule], a.eval.Rules[at.rule].Targets[at.target], true
+}
+
+// decide decides once more, so that the journal holds the very snapshot that the
+// claim was decided on. Of the votes it has those on the target: no decision looks
+// at others.
+func (a *claims) decide(r RuleView, t Target) (replication.Claim, bool) {
+	cluster := a.cluster
+	cluster.Votes = a.votes[targetKey{r.Rule.Name, t.Group.Key}]
+	s := a.c.snapshot(a.c.election, r, t, cluster)
+	d := decided(s)
+	if !d.Act {
+		return replication.Claim{}, false
+	}
+	claim := a.c.newClaim(s, d)
+	if claim.LossRev == 0 {
+		claim.Loss.Tiers = tiersAt(claim.Loss.Site, a.eval)
+	}
+	return claim, true
+}
+
+// mayBegin waits until one more may be under way. It is false when the round has
+// no time for it any more, or so many have failed that the others would too.
+func (a *claims) mayBegin() bool {
+	a.free <- struct{}{}
+	if a.failed.Load() >= claimsAtOnce || a.c.o.Now().Sub(a.began) >= a.c.o.LeaseTTL/claimShare {
+		<-a.free
+		return false
+	}
+	return true
+}
+
+func (a *claims) end(ok bool) {
+	if !ok {
+		a.failed.Add(1)
+	}
+	<-a.free
+}
+
+// claim makes one claim. It is false when that failed otherwise than by a conflict.
+func (c *Controller) claim(ctx context.Context, claim replication.Claim) bool {
+	rec, err := c.o.Store.Claim(ctx, claim)
+	switch {
+	case errors.Is(err, replication.ErrConflict):
+		c.o.Logger.Info("claim refused, deciding again", "rule", claim.Incident.Rule, "group", claim.Incident.Key().String(), "why", err)
+		c.nudge()
+	case err != nil:
+		c.o.Logger.Error("claim not made", "rule", claim.Incident.Rule, "group", claim.Incident.Key().String(), "err", err)
+		return false
+	default:
+		c.o.At("claimed")
+		c.o.Told(Fact{Incident: rec.Incident, Entry: claim.Entry})
+		c.nudge()
+	}
+	return true
 }
 
 func find(eval Evaluation, rule string, key replication.GroupKey) (RuleView, Target, bool) {
@@ -109,7 +210,7 @@ func newPlan(s Snapshot, d Decision) replication.Plan {
 		RawStatus: t.Group.RawStatus, Fence: r.Fence, VetoWindow: replication.Duration(r.VetoWindow),
 		ExecutionTimeout: replication.Duration(r.ExecutionTimeout), ApprovalTimeout: replication.Duration(r.ApprovalTimeout),
 		Approvals: r.Approvals, MaxConcurrent: r.MaxConcurrent, For: replication.Duration(r.For),
-		LastSync: t.Group.LastSync, Lost: d.Lost.UTC(), LostThere: lostThere(s, d.Lost).UTC(), ActionTimeout: replication.Duration(t.ActionTimeout),
+		LastSync: t.Group.LastSync, Lost: d.Lost.UTC(), LostThere: d.LostThere.UTC(), ActionTimeout: replication.Duration(t.ActionTimeout),
 	}
 }
 
