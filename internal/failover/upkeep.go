@@ -80,6 +80,9 @@ func (c *Controller) amend(rec *replication.GroupRecord, g replication.Group, cl
 		c.o.Logger.Warn("production of a group moved without an incident of ours", "group", g.Name, "from", rec.Active.String(), "to", g.Active.String())
 		rec.LastAction = &replication.LastAction{Action: replication.Failover, At: c.o.Now().UTC(), Clock: cluster.Clock}
 		rec.Active, changed = g.Active, true
+		if g.Key.Provider.Async() && rec.Latch == nil {
+			rec.Latch = &replication.Latch{At: c.o.Now().UTC(), Rebase: true, Why: fmt.Sprintf("moved to %s without an incident of ours; a second call would be accepted by the provider", g.Active)}
+		}
 	}
 	if rec.Active.IsZero() {
 		rec.Active, changed = g.Active, true
