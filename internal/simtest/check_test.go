@@ -1,0 +1,236 @@
+package simtest_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/quorum/ledger"
+	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+const root = "/drwatch/test/"
+
+// judgeCommit looks at each transaction the moment it is applied.
+func (w *world) judgeCommit(a quorumtest.Applied) {
+	for _, p := range a.Txn.Puts {
+		id, ok := strings.CutPrefix(p.Key, root+"incident/")
+		if !ok {
+			continue
+		}
+		var inc replication.Incident
+		if err := json.Unmarshal(p.Value, &inc); err != nil {
+			w.violated("incident %s cannot be read: %v", id, err)
+			return
+		}
+		switch a.Txn.Op {
+		case "claim":
+			w.tell("%s claims %s as %s, votes of %s", a.Observer, inc.Name, inc.ID, voters(inc))
+			w.judgeClaim(a, inc)
+		case "take over":
+			w.tell("%s takes %s over (%s)", a.Observer, inc.ID, inc.Phase)
+		case "write":
+			call := inc.LastCall()
+			if inc.Phase == replication.Executing && call != nil && call.Outcome == replication.OutcomeNone {
+				w.tell("%s writes the intent of call %d of %s", a.Observer, call.Attempt, inc.ID)
+				w.judgeIntent(a, inc)
+				continue
+			}
+			last := ""
+			if call != nil {
+				last = " after " + string(call.Outcome)
+			}
+			w.tell("%s writes %s: %s%s %s%s", a.Observer, inc.ID, inc.Phase, last, inc.HeldBy, inc.Error)
+		}
+	}
+}
+
+func voters(inc replication.Incident) string {
+	var out []string
+	for _, v := range inc.Votes {
+		out = append(out, v.Observer)
+	}
+	return strings.Join(out, ", ")
+}
+
+// judgeClaim: two sites agree, none of them the active one, and each of their
+// observers has truly not seen the site for as long as the rule holds.
+func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
+	if a.At(root+"freeze").Mod != 0 {
+		w.violated("%s is claimed while all is frozen", inc.Name)
+	}
+	w.judgeVetoes(a, inc, "claimed")
+	sites := map[string]bool{}
+	for _, v := range inc.Votes {
+		sites[v.Site] = true
+		o := w.observer(v.Observer)
+		if o == nil || v.Site == inc.Plan.LostSite {
+			w.violated("%s is claimed with the vote of %s at %s", inc.Name, v.Observer, v.Site)
+			continue
+		}
+		o.life.mu.Lock()
+		last := o.life.lastUp[inc.Plan.LostSite]
+		o.life.mu.Unlock()
+		// A vote is as old as its observer's last round, and lives as long as its lease.
+		if seen := time.Since(last); seen < holdFor-probeEvery {
+			w.violated("%s is claimed with the vote of %s, which saw %s %s ago", inc.Name, v.Observer, inc.Plan.LostSite, seen)
+		}
+	}
+	if len(sites) < 2 {
+		w.violated("%s is claimed by the vote of %d site", inc.Name, len(sites))
+	}
+}
+
+// judgeVetoes: no veto stands in the store.
+func (w *world) judgeVetoes(a quorumtest.Applied, inc replication.Incident, what string) {
+	for _, it := range a.Under(root + "vote/") {
+		if strings.Contains(string(it.Value), `"v":"veto"`) && strings.Contains(string(it.Value), inc.Key().String()) {
+			w.violated("%s is %s under the veto of %s", inc.Name, what, it.Key)
+		}
+	}
+}
+
+// judgeIntent: nothing that a person or an observer has said against it stands.
+func (w *world) judgeIntent(a quorumtest.Applied, inc replication.Incident) {
+	if a.At(root+"freeze").Mod != 0 {
+		w.violated("an intent of %s while all is frozen", inc.ID)
+	}
+	if a.At(root+"abort/"+inc.ID).Mod != 0 {
+		w.violated("an intent of %s after its abort", inc.ID)
+	}
+	w.judgeVetoes(a, inc, "about to be called")
+	unknown := 0
+	for _, c := range inc.Calls {
+		switch c.Outcome {
+		case replication.Accepted:
+			w.violated("an intent of %s after an accepted call", inc.ID)
+		case replication.Uncertain, replication.OutcomeNone:
+			unknown++
+		}
+	}
+	if unknown > 2 || unknown == 2 && inc.Provider == replication.HuaweiDWS {
+		w.violated("the intent of a call of %s with %d of unknown outcome", inc.ID, unknown)
+	}
+}
+
+// judgeFirstByte: the sender leads, holds the incident, and has its intent in the
+// store.
+func (w *world) judgeFirstByte(l *life, g *group, o failover.Order) {
+	c, err := w.root.Read(context.Background())
+	if err != nil {
+		w.violated("the store cannot be read: %v", err)
+		return
+	}
+	inc, ok := c.Incidents[o.Incident]
+	switch call := inc.LastCall(); {
+	case !ok:
+		w.violated("%s sends for an incident that is not in the store", l.name)
+		return
+	case c.Leader == nil || c.Leader.Observer != l.name || c.Leader.CreateRev != inc.Holder.LeaderRev:
+		w.violated("%s sends for %s, the leader is %+v", l.name, inc.ID, c.Leader)
+	case call == nil || call.Outcome != replication.OutcomeNone || inc.Phase != replication.Executing:
+		w.violated("%s sends for %s, which has no intent without outcome", l.name, inc.ID)
+	}
+	if siteOf(g.active) != inc.Plan.LostSite {
+		// It may have moved between the last look and the first byte, by our own call.
+		w.tell("%s stands at %s already", g.name, siteOf(g.active))
+	}
+}
+
+// judgeEnd looks at what has become of it all.
+func (w *world) judgeEnd() {
+	for _, g := range w.order {
+		if len(g.effects) > 1 {
+			w.violated("%s was failed over %d times", g.name, len(g.effects))
+		}
+		if w.lostAt == 0 && len(g.effects) > 0 && w.everSeen() {
+			w.tell("%s was failed over although %s was up: nobody could see it", g.name, "az-a")
+		}
+	}
+	c := w.cluster()
+	for _, it := range c.Incidents {
+		entries, err := w.root.Journal(context.Background(), it.ID)
+		if err == nil {
+			err = ledger.VerifyJournal(entries)
+		}
+		if err != nil {
+			w.violated("the journal of %s: %v", it.ID, err)
+		}
+	}
+	w.judgeProgress(c)
+}
+
+func (w *world) everSeen() bool { return true }
+
+// judgeProgress: all is healed for long enough and the site is lost for good, so
+// each group there has been failed over, or there is a reason that a person has
+// been told.
+func (w *world) judgeProgress(c replication.Cluster) {
+	if w.lostAt == 0 || w.frozen || w.person || w.up("az-a") {
+		return
+	}
+	for _, g := range w.order {
+		if len(g.effects) > 0 {
+			continue
+		}
+		excused := w.allStartedSince()
+		for _, it := range c.Incidents {
+			if it.Key() == g.key && (it.Phase == replication.Failed || it.Phase == replication.Ambiguous) {
+				excused = true
+			}
+		}
+		if !excused {
+			w.violated("%s was not failed over: %s", g.name, w.whyNot(g, c))
+		}
+	}
+}
+
+// allStartedSince: no observer that lives has seen the site before it was lost, so
+// nobody can tell what a failover would lose.
+func (w *world) allStartedSince() bool {
+	for _, o := range w.observers {
+		o.life.mu.Lock()
+		seen := !o.life.lastUp["az-a"].IsZero()
+		o.life.mu.Unlock()
+		if seen {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) whyNot(g *group, c replication.Cluster) string {
+	for _, it := range c.Incidents {
+		if it.Key() == g.key && !it.Phase.Ended() {
+			return it.ID + " is " + string(it.Phase) + " " + it.HeldBy
+		}
+	}
+	why := "no incident"
+	for _, o := range w.observers {
+		s := o.life.controller.State()
+		why += "; " + o.name
+		if s.ClusterErr != "" {
+			why += " " + s.ClusterErr
+		}
+		for _, d := range s.Decisions {
+			if d.Group == g.key {
+				for _, b := range d.Blocking() {
+					why += " " + b.String()
+				}
+			}
+		}
+	}
+	return why
+}
+
+func (w *world) observer(name string) *observer {
+	for _, o := range w.observers {
+		if o.name == name {
+			return o
+		}
+	}
+	return nil
+}

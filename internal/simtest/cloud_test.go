@@ -1,0 +1,215 @@
+package simtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// The providers' bounds as they are here: short, so that a story in which a call
+// of unknown outcome is answered fits into minutes.
+const (
+	signatureLife = 40 * time.Second
+	settle        = 5 * time.Second
+	actionTimeout = 2 * time.Second
+)
+
+var (
+	azA = replication.Location{Region: "r", Zone: "a"}
+	azB = replication.Location{Region: "r", Zone: "b"}
+)
+
+// siteOf is the site that a location stands in.
+func siteOf(l replication.Location) string {
+	switch l {
+	case azA:
+		return "az-a"
+	case azB:
+		return "az-b"
+	}
+	return ""
+}
+
+// fate is what becomes of one call on its way.
+type fate string
+
+const (
+	arrives      fate = ""
+	answerLost   fate = "the answer is lost"
+	requestLost  fate = "the request is lost"
+	arrivesLate  fate = "the request arrives late"
+	arrivesTwice fate = "the request arrives twice"
+	answerLate   fate = "the answer comes late"
+	throttledFor fate = "refused for the rate"
+	refusedFor   fate = "refused"
+)
+
+// group is one replication group at its provider. It notes every effect. Only the
+// bubble's goroutines touch it, one at a time: none of its methods waits while it
+// changes something.
+type group struct {
+	w        *world
+	key      replication.GroupKey
+	name     string
+	active   replication.Location
+	state    replication.State
+	status   string
+	fates    []fate // of the next calls
+	slow     time.Duration
+	lastSync time.Time
+	tokens   map[string]bool // of incidents whose call had an effect: the ClientToken
+	calls    int             // requests whose first byte left
+	effects  []effect
+}
+
+type effect struct {
+	at       time.Duration
+	incident string
+	to       replication.Location
+}
+
+func (w *world) newGroup(n int, p replication.Provider) *group {
+	return &group{
+		w: w, key: replication.GroupKey{Provider: p, ID: fmt.Sprintf("g%d", n)}, name: fmt.Sprintf("db-%d", n),
+		active: azA, state: replication.Replicating, status: "protected", tokens: map[string]bool{}, slow: 2 * time.Second, lastSync: time.Now(),
+	}
+}
+
+// show is the group as the provider tells it now.
+func (g *group) show() replication.Group {
+	if g.w.up(siteOf(g.active)) && g.state == replication.Replicating {
+		g.lastSync = time.Now()
+	}
+	out := replication.Group{
+		Key: g.key, Account: "acc", Name: g.name, Region: "r", Source: azA, Target: azB, Active: g.active,
+		RawStatus: g.status, State: g.state, ProviderTime: time.Now().Truncate(time.Second),
+		Ready: []replication.Condition{{Name: "status_allows_failover", Value: g.status, Threshold: "protected", OK: g.state == replication.Replicating}},
+	}
+	switch g.key.Provider {
+	case replication.HuaweiDWS:
+		out.Baseline = "a primary, b standby"
+		if g.active == azB {
+			out.Baseline = "b primary, a standby"
+		}
+		out.LastSync = g.lastSync
+	case replication.AliyunEBS:
+		out.LastSync = g.lastSync
+	default: // they copy as they write
+	}
+	return out
+}
+
+// take is the request at the provider: what it does depends on whose it is.
+func (g *group) take(incident string, signed time.Time) (replication.Outcome, string) {
+	if time.Since(signed) > signatureLife {
+		return replication.Rejected, "the signature has expired"
+	}
+	switch g.key.Provider {
+	case replication.HuaweiDWS:
+		// A second failover swaps the roles back.
+	case replication.AliyunEBS:
+		if g.active == azB || g.state != replication.Replicating {
+			return replication.Accepted, "" // accepted again, and nothing comes of it
+		}
+		if g.tokens[incident] {
+			return replication.Accepted, ""
+		}
+		g.tokens[incident] = true
+	default:
+		if g.state != replication.Replicating {
+			return replication.Rejected, "not allowed in this state"
+		}
+	}
+	to := azB
+	if g.active == azB {
+		to = azA
+	}
+	g.effects = append(g.effects, effect{at: g.w.now(), incident: incident, to: to})
+	g.w.tell("%s moves to %s for %s", g.name, siteOf(to), incident)
+	g.state, g.status = replication.Switching, "failing-over"
+	time.AfterFunc(g.slow, func() { g.active, g.state, g.status = to, replication.FailedOver, "failed-over" })
+	return replication.Accepted, ""
+}
+
+func (g *group) nextFate() fate {
+	if len(g.fates) == 0 {
+		return arrives
+	}
+	f := g.fates[0]
+	g.fates = g.fates[1:]
+	return f
+}
+
+// provider is the clouds as one observer reaches them.
+type provider struct{ l *life }
+
+func (p provider) Read(ctx context.Context, key replication.GroupKey) (replication.Group, error) {
+	p.l.step(ctx, "read provider")
+	if !p.l.w.linked(p.l.name, "cloud") {
+		return replication.Group{}, errors.New("no route to the provider")
+	}
+	g := p.l.w.groups[key].show()
+	g.ReadAt = p.l.now()
+	return g, nil
+}
+
+func (p provider) Track(ctx context.Context, key replication.GroupKey, _ string) (failover.Progress, error) {
+	g, err := p.Read(ctx, key)
+	return failover.Progress{Group: g, Detail: g.RawStatus}, err
+}
+
+func (p provider) Sender(string) (failover.Sender, error) { return p, nil }
+
+// Failover signs, asks, and sends. What is between the question and the first byte
+// takes no time: a pause there is one that nothing on this side can see.
+func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent {
+	w, g := p.l.w, p.l.w.groups[o.Group]
+	signed := time.Now()
+	p.l.step(ctx, "connect")
+	if !w.linked(p.l.name, "cloud") {
+		return failover.Sent{Outcome: replication.NotSent, Err: errors.New("no route to the provider")}
+	}
+	if err := o.BeforeFirstByte(); err != nil {
+		w.tell("%s does not send for %s: %v", p.l.name, g.name, err)
+		return failover.Sent{Outcome: replication.NotSent, Err: err}
+	}
+	g.calls++
+	f := g.nextFate()
+	w.tell("%s sends for %s, %s (%s)", p.l.name, g.name, o.Incident, f)
+	w.judgeFirstByte(p.l, g, o)
+	unknown := failover.Sent{Outcome: replication.Uncertain, Err: errors.New(string(f))}
+	switch f {
+	case throttledFor:
+		return failover.Sent{Outcome: replication.Throttled, Status: 429, Err: errors.New("slow down")}
+	case refusedFor:
+		return failover.Sent{Outcome: replication.Rejected, Status: 400, Err: errors.New("not today")}
+	case requestLost:
+		p.l.wait(ctx, actionTimeout)
+		return unknown
+	case arrivesLate:
+		time.AfterFunc(w.between("late", 3*time.Second, signatureLife-5*time.Second), func() { g.take(o.Incident, signed) })
+		p.l.wait(ctx, actionTimeout)
+		return unknown
+	}
+	outcome, why := g.take(o.Incident, signed)
+	if f == arrivesTwice && g.key.Provider != replication.HuaweiDWS { // nobody could tell it from two calls
+		time.AfterFunc(time.Second, func() { g.take(o.Incident, signed) })
+	}
+	switch f {
+	case answerLost:
+		p.l.wait(ctx, actionTimeout)
+		return unknown
+	case answerLate:
+		p.l.wait(ctx, w.between("late", 10*time.Second, 60*time.Second))
+	}
+	p.l.step(ctx, "answered")
+	sent := failover.Sent{Outcome: outcome, Status: 200}
+	if outcome != replication.Accepted {
+		sent.Status, sent.Err = 400, errors.New(why)
+	}
+	return sent
+}

@@ -1,0 +1,321 @@
+package simtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/drwatch/drwatch/internal/evidence"
+	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/policy"
+	"github.com/drwatch/drwatch/internal/quorum/ledger"
+	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
+	"github.com/drwatch/drwatch/internal/replication"
+	"github.com/drwatch/drwatch/internal/series"
+)
+
+const (
+	holdFor    = 10 * time.Second
+	probeEvery = 2 * time.Second
+	pollEvery  = 10 * time.Second
+	roundEvery = 3750 * time.Millisecond
+	tracked    = 3 * time.Second
+	margin     = time.Second
+)
+
+// observer is one daemon, over all its lives.
+type observer struct {
+	w     *world
+	name  string
+	site  string
+	alive bool // under w.mu
+	life  *life
+}
+
+// life is one run of a daemon, from its start to its crash.
+type life struct {
+	*observer
+	stop       context.CancelFunc
+	store      *quorumtest.Store
+	history    *series.Store
+	evaluator  *policy.Evaluator
+	controller *failover.Controller
+	started    time.Time
+	changed    chan struct{}
+	ended      sync.WaitGroup
+
+	mu      sync.Mutex
+	dead    bool
+	paused  time.Time // until then
+	at      string    // the step that ends or pauses this life
+	then    func()
+	hash    string
+	rounds  map[string][]time.Time // of probes
+	up      map[string]bool
+	lastUp  map[string]time.Time // the newest probe that found the site
+	groups  []replication.Group
+	polled  time.Time
+	stalled time.Duration // what each of its requests to the store takes more
+}
+
+func (o *observer) start() {
+	w := o.w
+	w.mu.Lock()
+	o.alive = true
+	w.mu.Unlock()
+	w.tell("%s starts", o.name)
+	ctx, stop := context.WithCancel(context.Background())
+	l := &life{
+		observer: o, stop: stop, started: time.Now(), changed: make(chan struct{}, 1), hash: "rules",
+		rounds: map[string][]time.Time{}, up: map[string]bool{}, lastUp: map[string]time.Time{},
+	}
+	o.life = l
+	l.store = w.root.Join(l.now, o.name, o.site)
+	l.store.Through(way{l})
+	l.history = series.New(series.Options{Retention: 5 * time.Minute, Epoch: l.now()})
+	l.evaluator = policy.New(policy.Options{
+		Store: l.history, Observer: o.name, Site: o.site, Mode: replication.Auto, Now: l.now, Logger: slog.New(slog.DiscardHandler),
+	})
+	l.load("rules")
+	l.controller = failover.New(failover.Options{
+		Observer: o.name, Site: o.site, Store: l.store, Session: session{l}, Upkeep: l.store, Lates: l.store, Rules: l, Reader: provider{l}, Senders: provider{l},
+		CanAct: func(string) bool { return true }, LeaseTTL: quorumtest.LeaseTTL, TrackInterval: tracked, SignatureLife: signatureLife, Settle: settle, Margin: margin,
+		Now: l.now, Logger: slog.New(slog.DiscardHandler), Rand: func(n int64) int64 { return w.chance(o.name+" chance", n) },
+		At: func(step string) { l.step(ctx, step) },
+	})
+	l.run(ctx, "probe", probeEvery, l.probe)
+	l.run(ctx, "poll", pollEvery, l.poll)
+	l.ended.Go(func() { l.decide(ctx) })
+}
+
+// load gives the evaluator its rule, under a hash.
+func (l *life) load(hash string) {
+	l.mu.Lock()
+	l.hash = hash
+	l.mu.Unlock()
+	if err := l.evaluator.SetRules([]policy.Loaded{{Rule: *theRule, Hash: hash}}); err != nil {
+		l.w.violated("the rule: %v", err)
+	}
+}
+
+func (l *life) now() time.Time { return time.Now() }
+
+// crash ends this life where it stands: nothing of it has an effect any more.
+func (l *life) crash(why string) {
+	l.mu.Lock()
+	was := l.dead
+	l.dead = true
+	l.mu.Unlock()
+	if was {
+		return
+	}
+	l.w.tell("%s crashes (%s)", l.name, why)
+	l.w.mu.Lock()
+	l.alive = false
+	l.w.mu.Unlock()
+	l.stop()
+}
+
+func (l *life) pause(d time.Duration, why string) {
+	l.w.tell("%s is stopped for %s (%s)", l.name, d.Round(time.Millisecond), why)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until := time.Now().Add(d); until.After(l.paused) {
+		l.paused = until
+	}
+}
+
+// step is a place where a process may be stopped or end. Ending means that the
+// goroutine does, with what it has deferred.
+func (l *life) step(_ context.Context, name string) {
+	l.mu.Lock()
+	var then func()
+	if l.then != nil && l.at == name {
+		then, l.then = l.then, nil
+	}
+	l.mu.Unlock()
+	if then != nil {
+		then()
+	}
+	for {
+		l.mu.Lock()
+		dead, left := l.dead, time.Until(l.paused)
+		l.mu.Unlock()
+		switch {
+		case dead:
+			runtime.Goexit()
+		case left <= 0:
+			return
+		}
+		<-time.After(left)
+	}
+}
+
+// wait is a stretch of time that ends early with ctx, at a step.
+func (l *life) wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+	l.step(ctx, "")
+}
+
+// run does f again and again, each observer at moments of its own.
+func (l *life) run(ctx context.Context, what string, every time.Duration, f func()) {
+	l.ended.Go(func() {
+		l.wait(ctx, l.w.between(l.name+what, time.Millisecond, every))
+		for ctx.Err() == nil {
+			f()
+			l.wait(ctx, every)
+		}
+	})
+}
+
+func (l *life) probe() {
+	now := l.now()
+	for _, site := range []string{"az-a", "az-b"} {
+		up := l.w.up(site) && l.w.linked(l.name, site)
+		v := 0.0
+		if up {
+			v = 1
+		}
+		l.history.Append("probe "+site, now, probeEvery, []series.Sample{{
+			Labels: labels.FromStrings("__name__", "drwatch_site_reachable", "site", site), Value: v,
+		}})
+		l.mu.Lock()
+		l.rounds[site] = append(l.rounds[site][max(0, len(l.rounds[site])-4):], now)
+		if up {
+			l.lastUp[site] = now
+		}
+		changed := l.up[site] != up
+		l.up[site] = up
+		l.mu.Unlock()
+		if changed {
+			select {
+			case l.changed <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+func (l *life) poll() {
+	if !l.w.linked(l.name, "cloud") {
+		return
+	}
+	now := l.now()
+	var groups []replication.Group
+	for _, g := range l.w.order {
+		shown := g.show()
+		shown.ReadAt = now
+		groups = append(groups, shown)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.groups, l.polled = groups, now
+}
+
+// decide is the daemon's own loop: a round when something happened, when a hold
+// timer is up, or when it is time for one.
+func (l *life) decide(ctx context.Context) {
+	l.wait(ctx, l.w.between(l.name+"decide", time.Millisecond, roundEvery))
+	for ctx.Err() == nil {
+		_ = l.controller.Round(ctx) // an error is one more round without a decision
+		pause := roundEvery
+		if next, ok := l.evaluator.NextDue(l.now()); ok {
+			pause = min(pause, next.Sub(l.now()))
+		}
+		t := time.NewTimer(max(pause, 20*time.Millisecond))
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		case <-l.changed:
+		case <-l.controller.Wake():
+		}
+		t.Stop()
+		l.step(ctx, "round")
+		l.wait(ctx, l.w.between(l.name+"decide", 20*time.Millisecond, 21*time.Millisecond))
+	}
+}
+
+// Evaluate is the daemon's, on the evidence of this observer.
+func (l *life) Evaluate(ctx context.Context) (failover.Evaluation, error) {
+	l.step(ctx, "evaluate")
+	now := l.now()
+	l.mu.Lock()
+	groups, polled := l.groups, l.polled
+	fit := policy.Fitness{Started: l.started, Snapshots: []policy.Snapshot{{Account: "acc", ReadAt: polled, Age: time.Minute}}}
+	for _, site := range []string{"az-a", "az-b"} {
+		rounds := append([]time.Time(nil), l.rounds[site]...)
+		fit.Loops = append(fit.Loops, policy.Loop{Name: site, Interval: probeEvery, Rounds: rounds})
+		known := len(rounds) > 0 && now.Sub(rounds[len(rounds)-1]) < 2*probeEvery
+		fit.Sites = append(fit.Sites, policy.SiteView{Site: site, Known: known, Up: l.up[site]})
+	}
+	l.mu.Unlock()
+	targets := make([]policy.Target, len(groups))
+	for i := range groups {
+		targets[i] = policy.NewTarget(&groups[i], "az-a", "az-b", siteOf(groups[i].Active))
+	}
+	got := l.evaluator.Evaluate(ctx, policy.Round{At: now, Targets: targets, Fitness: fit})
+	as := evidence.Observer{Mode: replication.Auto, ActionTimeout: func(string) time.Duration { return actionTimeout }, Told: l.evaluator.Told}
+	out := failover.Evaluation{At: now, SiteUp: got.SiteUp, Groups: groups, AllPolled: !polled.IsZero(), Probed: map[string]bool{"az-a": true, "az-b": true}}
+	for _, r := range got.Rules {
+		out.Rules = append(out.Rules, as.View(r))
+	}
+	return out, nil
+}
+
+// session is the store's, and takes down what this observer has said.
+type session struct{ l *life }
+
+func (s session) Renew(ctx context.Context) error { return s.l.store.Renew(ctx) }
+func (s session) LeaseLeftIn(rev int64) time.Duration {
+	return s.l.store.LeaseLeftIn(rev)
+}
+func (s session) Lead(ctx context.Context) (replication.Leader, bool, error) {
+	return s.l.store.Lead(ctx)
+}
+func (s session) Resign(ctx context.Context) error { return s.l.store.Resign(ctx) }
+func (s session) PublishVotes(ctx context.Context, votes []replication.Vote) error {
+	return s.l.store.PublishVotes(ctx, votes)
+}
+
+// way is the way of one life's requests to the store.
+type way struct{ l *life }
+
+var errUnserved = errors.New("the store has no majority here")
+
+func (r way) Pass(ctx context.Context, op string) error {
+	r.l.step(ctx, "store "+op)
+	return r.cross(ctx, op)
+}
+
+func (r way) Answer(ctx context.Context, op string) error { return r.cross(ctx, op) }
+
+// cross takes its time, and all the time there is when nobody serves it.
+func (r way) cross(ctx context.Context, op string) error {
+	r.l.mu.Lock()
+	stalled := r.l.stalled
+	r.l.mu.Unlock()
+	if stalled > 0 && op != "read" { // a slow disk is slow to write
+		r.l.wait(ctx, stalled)
+	}
+	r.l.wait(ctx, r.l.w.between(r.l.name+" store", time.Millisecond, 12*time.Millisecond))
+	if r.l.w.served(r.l.name) && ctx.Err() == nil {
+		return nil
+	}
+	r.l.wait(ctx, 5*time.Second)
+	switch op {
+	case "read", "grant", "keep alive", "revoke":
+		return errUnserved
+	}
+	return fmt.Errorf("%w within 5s: %w", ledger.ErrUncertain, errUnserved)
+}

@@ -1,0 +1,308 @@
+package simtest_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/policy/rulefile"
+	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// event is one thing that happens to the world at a moment.
+type event struct {
+	at   time.Duration
+	what string // its kind
+	who  string // to whom
+	whom string // and to whom else
+	step string // at the next such step of who, instead of at once
+	last time.Duration
+	fate fate
+	n    int
+}
+
+func (e event) String() string {
+	s := fmt.Sprintf("%7.3fs %s %s", e.at.Seconds(), e.what, e.who)
+	if e.whom != "" {
+		s += " – " + e.whom
+	}
+	if e.step != "" {
+		s += " at " + e.step
+	}
+	if e.last > 0 {
+		s += " for " + e.last.Round(time.Millisecond).String()
+	}
+	return s + " " + string(e.fate)
+}
+
+// plan is a world and what happens in it.
+type plan struct {
+	seed      uint64
+	providers []replication.Provider
+	events    []event
+}
+
+const (
+	healedAt = 75 * time.Second
+	overAt   = 220 * time.Second
+)
+
+var (
+	names = []string{"obs-a", "obs-b", "obs-w"}
+	sites = map[string]string{"obs-a": "az-a", "obs-b": "az-b", "obs-w": "witness"}
+	steps = []string{
+		"claimed", "read", "intent", "connect", "answered", "sent", "outcome", "verifying", "verified", "ended",
+		"evaluate", "round", "store claim", "store write", "store take over", "store beat", "store lead", "store vote", "store read", "store keep alive",
+	}
+	fates = []fate{arrives, answerLost, requestLost, arrivesLate, arrivesTwice, answerLate, throttledFor}
+)
+
+// draw makes the plan of a seed.
+func draw(seed uint64) plan {
+	r := rand.New(rand.NewPCG(seed, 1))
+	p := plan{seed: seed}
+	providers := []replication.Provider{replication.HuaweiSDRS, replication.HuaweiEVS, replication.HuaweiDWS, replication.AliyunEBS}
+	for range 1 + r.IntN(2) {
+		p.providers = append(p.providers, providers[r.IntN(len(providers))])
+	}
+	upTo := func(d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
+	pick := func(from []string) string { return from[r.IntN(len(from))] }
+	if r.IntN(6) > 0 {
+		p.events = append(p.events, event{at: 15*time.Second + upTo(10*time.Second), what: "lose", who: "az-a", n: r.IntN(3)})
+	}
+	for range r.IntN(7) {
+		e := event{at: 10*time.Second + upTo(50*time.Second), who: pick(names), last: time.Second + upTo(25*time.Second)}
+		switch r.IntN(12) {
+		case 0, 1:
+			e.what = "crash"
+			if r.IntN(4) > 0 {
+				e.step = pick(steps)
+			}
+		case 2, 3:
+			e.what = "pause"
+			if r.IntN(4) > 0 {
+				e.step = pick(steps)
+			}
+		case 4, 5:
+			e.what, e.whom = "cut", pick([]string{"obs-a", "obs-b", "obs-w", "az-a", "az-b", "cloud"})
+		case 6, 7:
+			e.what, e.fate, e.who = "fate", fates[r.IntN(len(fates))], ""
+			e.n = r.IntN(len(p.providers))
+		case 8:
+			e.what, e.last = "stall", 200*time.Millisecond+upTo(3*time.Second)
+		case 9:
+			e.what = "lease"
+		case 10:
+			e.what = "rules"
+		case 11:
+			e.what, e.who = []string{"freeze", "abort", "slow", "flap"}[r.IntN(4)], ""
+		}
+		p.events = append(p.events, e)
+	}
+	slices.SortStableFunc(p.events, func(a, b event) int { return int(a.at - b.at) })
+	return p
+}
+
+// play plays a plan and gives its world.
+func play(t *testing.T, p plan) (w *world) {
+	synctest.Test(t, func(*testing.T) {
+		w = &world{
+			began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, cut: map[[2]string]int{},
+			groups: map[replication.GroupKey]*group{},
+		}
+		w.root = quorumtest.New(time.Now, "root", "nowhere")
+		w.root.Watched(w.judgeCommit)
+		for i, provider := range p.providers {
+			g := w.newGroup(i, provider)
+			w.groups[g.key], w.order = g, append(w.order, g)
+		}
+		for _, name := range names {
+			w.observers = append(w.observers, &observer{w: w, name: name, site: sites[name]})
+		}
+		for _, o := range w.observers {
+			o.start()
+		}
+		for _, e := range p.events {
+			time.Sleep(time.Until(w.began.Add(e.at)))
+			w.happen(e)
+		}
+		time.Sleep(time.Until(w.began.Add(healedAt)))
+		w.heal()
+		time.Sleep(time.Until(w.began.Add(overAt)))
+		w.judgeEnd()
+		for _, o := range w.observers {
+			o.life.crash("the story is over")
+		}
+		w.faults.Wait()
+	})
+	return w
+}
+
+// after does f when the time has passed, unless all is healed before.
+func (w *world) after(d time.Duration, f func()) {
+	if w.now()+d < healedAt {
+		time.AfterFunc(d, f)
+	}
+}
+
+func (w *world) happen(e event) {
+	w.tell("%s %s %s %s %s", e.what, e.who, e.whom, e.step, e.fate)
+	o := w.observer(e.who)
+	switch e.what {
+	case "lose":
+		w.lose(e)
+	case "crash":
+		w.atStep(o, e, func(l *life) {
+			l.crash(e.step)
+			w.after(e.last, o.startAgain)
+		})
+	case "pause":
+		w.atStep(o, e, func(l *life) { l.pause(e.last, e.step) })
+	case "cut":
+		if e.who == e.whom {
+			return
+		}
+		w.sever(e.who, e.whom, 1)
+		w.after(e.last, func() { w.sever(e.who, e.whom, -1) })
+	case "fate":
+		w.order[e.n].fates = append(w.order[e.n].fates, e.fate)
+	case "stall":
+		o.life.stall(e.last)
+		w.after(10*time.Second, func() { o.life.stall(0) })
+	case "lease":
+		_ = w.root.LoseLease(e.who) // it may have none
+	case "rules":
+		o.life.load("other rules")
+		w.after(e.last, func() { o.life.load("rules") })
+	case "freeze":
+		if err := w.root.Freeze(context.Background(), "sre", "wait"); err == nil {
+			w.after(e.last, func() { _ = w.root.Unfreeze(context.Background(), "sre", "go on") })
+		}
+	case "abort":
+		for id, it := range w.cluster().Incidents {
+			if err := w.root.Abort(context.Background(), id, "sre", "no"); err == nil {
+				w.person = true
+				w.tell("%s aborted in phase %s", id, it.Phase)
+			}
+		}
+	case "slow":
+		for _, g := range w.order {
+			g.slow = 30 * time.Second
+		}
+	case "flap":
+		w.set("az-a", true)
+		w.after(3*time.Second, func() { w.set("az-a", w.lostAt != 0) })
+	}
+}
+
+func (w *world) set(site string, down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down[site] = down
+}
+
+// lose takes the site away: alone, with its observer's machine, or with the ways to
+// it.
+func (w *world) lose(e event) {
+	w.set(e.who, true)
+	w.lostAt = w.now()
+	for _, g := range w.order {
+		g.lastSync = time.Now()
+	}
+	switch e.n {
+	case 1:
+		w.observer("obs-a").life.crash("its site is lost")
+	case 2:
+		w.sever("obs-a", "obs-b", 1)
+		w.sever("obs-a", "obs-w", 1)
+		w.sever("obs-a", "cloud", 1)
+	}
+}
+
+func (w *world) sever(a, b string, by int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut[link(a, b)] += by
+}
+
+func (l *life) stall(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stalled = d
+}
+
+func (o *observer) startAgain() {
+	o.w.mu.Lock()
+	alive := o.alive
+	o.w.mu.Unlock()
+	if !alive {
+		o.start()
+	}
+}
+
+// atStep does f to the observer now, or when it comes to the step.
+func (w *world) atStep(o *observer, e event, f func(*life)) {
+	l := o.life
+	if e.step == "" {
+		f(l)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at, l.then = e.step, func() { f(l) }
+}
+
+// heal ends all that is broken but the loss of the site.
+func (w *world) heal() {
+	w.tell("all is healed")
+	w.mu.Lock()
+	clear(w.cut)
+	w.down["az-a"] = w.lostAt != 0
+	w.mu.Unlock()
+	_ = w.root.Unfreeze(context.Background(), "sre", "go on") // it may not be frozen
+	for _, g := range w.order {
+		g.fates = nil
+	}
+	for _, o := range w.observers {
+		o.life.mu.Lock()
+		o.life.then = nil
+		o.life.stalled = 0
+		o.life.paused = time.Time{}
+		other := o.life.hash != "rules"
+		o.life.mu.Unlock()
+		if other {
+			o.life.load("rules")
+		}
+		o.startAgain()
+	}
+}
+
+const ruleText = `
+groups:
+  - name: sites
+    interval: 5s
+    rules:
+      - failover: az-a-lost
+        targets: '{active_site="az-a"}'
+        site_unreachable: az-a
+        for: 10s
+        mode: auto
+        quorum: {agree: 2, of: 3, veto: any}
+        fence: {accept_split_brain: "nothing writes here"}
+        guards: {lag_under: 30s, lag_unknown: allow, data_age_under: 2m, cooldown: 1h, max_failures: 3}
+`
+
+var theRule = mustParse()
+
+func mustParse() *rulefile.Rule {
+	rules, problems := rulefile.Parse("rules.yml", []byte(ruleText), rulefile.Known{NoConfig: true})
+	if len(rules) != 1 {
+		panic(problems)
+	}
+	return rules[0]
+}

@@ -1,0 +1,28 @@
+// Package simtest_test plays stories on the real rules, votes, claims and execution
+// of three observers, on a virtual clock, with a model of the store and models of
+// the clouds, and looks at every step of them.
+package simtest_test
+
+import (
+	"flag"
+	"testing"
+)
+
+var (
+	seeds = flag.Uint64("seeds", 50, "how many stories to play")
+	first = flag.Uint64("seed", 1, "the first of them")
+	tell  = flag.Bool("tell", false, "print each story")
+)
+
+func TestStories(t *testing.T) {
+	for seed := *first; seed < *first+*seeds; seed++ {
+		p := draw(seed)
+		w := play(t, p)
+		if *tell {
+			t.Logf("seed %d\n%s", seed, w.text())
+		}
+		if len(w.violations) > 0 {
+			t.Errorf("seed %d: %v\n%v\n%s", seed, w.violations, p.events, w.text())
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package simtest_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+// world is one story: sites, clouds, a store and the observers on them, all on the
+// virtual clock of one bubble.
+type world struct {
+	began     time.Time
+	root      *quorumtest.Store // a hold on the store that no fault touches
+	groups    map[replication.GroupKey]*group
+	order     []*group
+	observers []*observer
+	faults    sync.WaitGroup
+
+	mu         sync.Mutex
+	rng        map[string]*rand.Rand
+	seed       uint64
+	down       map[string]bool
+	cut        map[[2]string]int
+	story      []string
+	violations []string
+	lostAt     time.Duration // of az-a, 0: not lost
+	frozen     bool
+	person     bool          // a person has said something that changes what is promised
+	serving    string        // the member that leads the store, "" while there is none
+	election   time.Duration // until when there is none
+}
+
+func (w *world) now() time.Duration { return time.Since(w.began) }
+
+// chance is a source of its own for each name, so that what one of them draws does
+// not move what another does.
+func (w *world) chance(name string, n int64) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.rng[name]
+	if r == nil {
+		h := uint64(14695981039346656037)
+		for _, b := range []byte(name) {
+			h = (h ^ uint64(b)) * 1099511628211
+		}
+		r = rand.New(rand.NewPCG(w.seed, h))
+		w.rng[name] = r
+	}
+	return r.Int64N(n)
+}
+
+func (w *world) between(name string, low, high time.Duration) time.Duration {
+	return low + time.Duration(w.chance(name, int64(high-low)))
+}
+
+func (w *world) tell(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.story = append(w.story, fmt.Sprintf("%9.3fs  ", w.now().Seconds())+fmt.Sprintf(format, args...))
+}
+
+func (w *world) violated(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.tell("VIOLATION: %s", text)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.violations = append(w.violations, text)
+}
+
+func (w *world) up(site string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.down[site]
+}
+
+func link(a, b string) [2]string {
+	if a > b {
+		a, b = b, a
+	}
+	return [2]string{a, b}
+}
+
+// linked tells whether two can reach each other: observers, sites, and the cloud.
+func (w *world) linked(a, b string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cut[link(a, b)] == 0
+}
+
+// served tells whether the observer's requests reach a store that a majority
+// writes. Its members stand beside the observers and follow one of them; when that
+// one loses its majority another is elected, and until then nobody is served.
+func (w *world) served(observer string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.serving == "" || !w.majority(w.serving) {
+		if w.serving != "" {
+			w.serving, w.election = "", w.now()+2*time.Second
+		}
+		if w.now() < w.election {
+			return false
+		}
+		for _, o := range w.observers {
+			if w.majority(o.name) {
+				w.serving = o.name
+				break
+			}
+		}
+		if w.serving == "" {
+			return false
+		}
+	}
+	return w.member(observer) && w.cut[link(observer, w.serving)] == 0
+}
+
+// member tells whether the observer's machine is up: its member of the store dies
+// with it.
+func (w *world) member(name string) bool {
+	for _, o := range w.observers {
+		if o.name == name {
+			return o.alive
+		}
+	}
+	return false
+}
+
+func (w *world) majority(leader string) bool {
+	if !w.member(leader) {
+		return false
+	}
+	n := 0
+	for _, o := range w.observers {
+		if o.alive && (o.name == leader || w.cut[link(o.name, leader)] == 0) {
+			n++
+		}
+	}
+	return 2*n > len(w.observers)
+}
+
+// cluster is what the store holds now.
+func (w *world) cluster() replication.Cluster {
+	c, err := w.root.Read(context.Background())
+	if err != nil {
+		w.violated("the store cannot be read: %v", err)
+	}
+	return c
+}
+
+func (w *world) text() string { return strings.Join(w.story, "\n") }
