@@ -121,7 +121,7 @@ func (m *member) converse(c *child, stdout io.Reader) error {
 }
 
 func (m *member) childConfig() memberConfig {
-	c := memberConfig{Dir: m.o.Dir, Lock: m.o.Dir + ".lock", ClientURL: m.o.ClientURL, QuotaBytes: m.o.Quota, SegmentBytes: segmentBytes}
+	c := memberConfig{Dir: m.o.Dir, Lock: m.o.Dir + ".lock", ClientURL: m.o.ClientURL, QuotaBytes: m.o.Quota, SegmentBytes: segmentBytes, History: m.o.History.String()}
 	if p := m.o.Peers; p != nil {
 		c.Name, c.Cluster, c.Members, c.TLS, c.Known = m.o.Observer, m.o.Cluster, p.Members, p.TLS, m.seen.exists()
 	}

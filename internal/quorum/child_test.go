@@ -28,6 +28,12 @@ func kill(t *testing.T, pid int, sig syscall.Signal) {
 	if err := syscall.Kill(pid, sig); err != nil {
 		t.Fatal(err)
 	}
+	if sig == stop { // it takes a moment, in which much could be answered
+		waitFor(t, "the process to stop", func() bool {
+			b, err := os.ReadFile(filepath.Join("/proc", itoa(pid), "stat"))
+			return err == nil && strings.Contains(string(b), ") T ")
+		})
+	}
 }
 
 // theMember is the one member process in dir.

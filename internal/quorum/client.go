@@ -152,6 +152,7 @@ func (c client) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error)
 		then = append(then, clientv3.OpDelete(k))
 	}
 	var res ledger.Result
+	parent := ctx
 	err := c.call(ctx, func(ctx context.Context, cli *clientv3.Client) (*etcdserverpb.ResponseHeader, error) {
 		r, err := cli.Txn(ctx).If(ifs...).Then(then...).Else(els...).Commit()
 		if err != nil {
@@ -163,6 +164,9 @@ func (c client) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error)
 		}
 		return r.Header, nil
 	})
+	if parent.Err() == nil { // else it was the caller who did not wait
+		c.m.answered(err)
+	}
 	return res, err
 }
 

@@ -2,10 +2,12 @@ package quorum
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -104,6 +106,23 @@ func (m *member) majority(there bool) {
 		m.o.Logger.Info("the coordination store has a majority again")
 	case changed:
 		m.o.Logger.Error("the coordination store has no majority", "err", errNoMajority)
+	}
+}
+
+// answered keeps whether the last write got an answer, and tells when that changes.
+func (m *member) answered(err error) {
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, rpctypes.ErrTimeout) {
+		return // refused, or not sent
+	}
+	m.mu.Lock()
+	changed := m.status.NoWrites == (err == nil)
+	m.status.NoWrites = err != nil
+	m.mu.Unlock()
+	switch {
+	case changed && err == nil:
+		m.o.Logger.Info("the coordination store answers to writes again")
+	case changed:
+		m.o.Logger.Error("the coordination store gives no answer to writes", "err", err)
 	}
 }
 

@@ -25,6 +25,7 @@ type memberConfig struct {
 	ClientURL    string `json:"client_url"`
 	QuotaBytes   int64  `json:"quota_bytes"`
 	SegmentBytes int64  `json:"segment_bytes"`
+	History      string `json:"history"` // a duration
 
 	// Of a cluster of several observers only.
 	Name    string            `json:"name,omitempty"`
@@ -64,7 +65,7 @@ func etcdConfig(c memberConfig) (*embed.Config, error) {
 	cfg := embed.NewConfig()
 	cfg.Dir = c.Dir
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{*client}, []url.URL{*client}
-	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = embed.CompactorModePeriodic, "1h"
+	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = embed.CompactorModePeriodic, c.History
 	cfg.QuotaBackendBytes = c.QuotaBytes
 	cfg.WarningUnaryRequestDuration = time.Second
 	cfg.SnapshotCount, cfg.SnapshotCatchUpEntries = 5000, 1000

@@ -23,6 +23,7 @@ type Options struct {
 	Peers     *Peers        // nil: the member is alone
 	Etcd      *Etcd         // not nil: no member, a client of somebody else's etcd
 	Quota     int64         // bytes of the member's database; 0 = 256 MiB
+	History   time.Duration // how long the member remembers what is past; 0 = 1h
 	MayLead   func() bool   // whether it has credentials to act with, shown to the others; nil: it has
 	Logger    *slog.Logger
 	Now       func() time.Time
@@ -50,6 +51,9 @@ func (o *Options) check() error {
 	}
 	if o.Quota == 0 {
 		o.Quota = quotaBytes
+	}
+	if o.History == 0 {
+		o.History = time.Hour
 	}
 	switch {
 	case o.Dir == "" || o.Cluster == "" || o.Observer == "":
