@@ -88,7 +88,7 @@ bench: ## Run the benchmarks, then the programs under bench/ (BENCH=regexp, BENC
 	@$(MAKE) --no-print-directory sizing
 
 .PHONY: sizing
-sizing: ## Run the programs under bench/ alone, about nine minutes: what docs/sizing.md tells.
+sizing: ## Run the programs under bench/ alone, about half an hour: what docs/sizing.md tells.
 	@for program in $(sort $(dir $(wildcard bench/*/main.go))); do \
 		echo "== $$program"; $(GO) run "./$$program"; \
 	done

@@ -82,16 +82,12 @@ func (d *Daemon) start(c *cloudsim.Cloud, interval time.Duration) error {
 	if err != nil {
 		return err
 	}
-	bin := filepath.Join(d.dir, "drwatch")
-	if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", bin, "github.com/drwatch/drwatch/cmd/drwatch").CombinedOutput(); err != nil {
-		return fmt.Errorf("building drwatch, from the module's folder: %w\n%s", err, out)
-	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	bin, err := Build(d.dir)
 	if err != nil {
 		return err
 	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
+	address, err := FreeAddress()
+	if err != nil {
 		return err
 	}
 	log, err := os.Create(filepath.Join(d.dir, "log"))
@@ -103,6 +99,26 @@ func (d *Daemon) start(c *cloudsim.Cloud, interval time.Duration) error {
 	d.cmd = exec.CommandContext(context.Background(), bin, "serve", "--config.file="+config, "--storage.path="+filepath.Join(d.dir, "data"), "--web.listen-address="+address)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	return d.cmd.Start()
+}
+
+// Build builds drwatch into the folder, as `make build` does.
+func Build(dir string) (string, error) {
+	bin := filepath.Join(dir, "drwatch")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", bin, "github.com/drwatch/drwatch/cmd/drwatch")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building drwatch, from the module's folder: %w\n%s", err, out)
+	}
+	return bin, nil
+}
+
+// FreeAddress is a loopback address that nobody listens at.
+func FreeAddress() (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // Scrape scrapes the daemon.
@@ -131,19 +147,23 @@ func Wait(d time.Duration) { <-time.After(d) }
 // Usage is what the processes of a daemon use.
 type Usage struct {
 	RSS  int64 // bytes that are resident now
+	PSS  int64 // the same, with what is shared divided among those who share it
 	Peak int64 // the most that ever were
 	CPU  time.Duration
 }
 
 // Usage is that of the daemon itself, and of its store's process.
-func (d *Daemon) Usage() (daemon, store Usage, err error) {
-	daemon, err = usage(d.cmd.Process.Pid)
+func (d *Daemon) Usage() (daemon, store Usage, err error) { return UsageOf(d.cmd.Process.Pid) }
+
+// UsageOf is that of a daemon by its process id, and of its store's process.
+func UsageOf(pid int) (daemon, store Usage, err error) {
+	daemon, err = usage(pid)
 	if err != nil {
 		return daemon, store, err
 	}
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", d.cmd.Process.Pid, d.cmd.Process.Pid))
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil || len(children) == 0 {
-		children, err = childrenOf(d.cmd.Process.Pid)
+		children, err = childrenOf(pid)
 	}
 	if err != nil {
 		return daemon, store, err
@@ -157,7 +177,7 @@ func (d *Daemon) Usage() (daemon, store Usage, err error) {
 		if err != nil {
 			return daemon, store, err
 		}
-		store.RSS, store.Peak, store.CPU = store.RSS+u.RSS, store.Peak+u.Peak, store.CPU+u.CPU
+		store.RSS, store.PSS, store.Peak, store.CPU = store.RSS+u.RSS, store.PSS+u.PSS, store.Peak+u.Peak, store.CPU+u.CPU
 	}
 	return daemon, store, nil
 }
@@ -182,9 +202,13 @@ func usage(pid int) (Usage, error) {
 	if err != nil {
 		return u, err
 	}
-	for line := range strings.Lines(string(status)) {
+	shared, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return u, err
+	}
+	for line := range strings.Lines(string(status) + string(shared)) {
 		name, value, _ := strings.Cut(line, ":")
-		to := map[string]*int64{"VmRSS": &u.RSS, "VmHWM": &u.Peak}[name]
+		to := map[string]*int64{"VmRSS": &u.RSS, "VmHWM": &u.Peak, "Pss": &u.PSS}[name]
 		if to == nil {
 			continue
 		}
