@@ -176,7 +176,7 @@ func (w *world) judgeProgress(c replication.Cluster) {
 		if len(g.effects) > 0 {
 			continue
 		}
-		excused := w.allStartedSince()
+		excused := w.allStartedSince() || w.losesTooMuch(g)
 		for _, it := range c.Incidents {
 			if it.Key() == g.key && (it.Phase == replication.Failed || it.Phase == replication.Ambiguous) {
 				excused = true
@@ -186,6 +186,12 @@ func (w *world) judgeProgress(c replication.Cluster) {
 			w.violated("%s was not failed over: %s", g.name, w.whyNot(g, c))
 		}
 	}
+}
+
+// losesTooMuch: the standby was further behind than the rule allows.
+func (w *world) losesTooMuch(g *group) bool {
+	limit := w.rule.Guards.LagUnder
+	return limit != nil && g.key.Provider.Async() && g.behind >= *limit
 }
 
 // allStartedSince: no observer that lives has seen the site before it was lost, so

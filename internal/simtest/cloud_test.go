@@ -61,6 +61,7 @@ type group struct {
 	fates    []fate // of the next calls
 	slow     time.Duration
 	lastSync time.Time
+	behind   time.Duration   // how far the standby is behind
 	tokens   map[string]bool // of incidents whose call had an effect: the ClientToken
 	calls    int             // requests whose first byte left
 	effects  []effect
@@ -82,7 +83,7 @@ func (w *world) newGroup(n int, p replication.Provider) *group {
 // show is the group as the provider tells it now.
 func (g *group) show() replication.Group {
 	if g.w.up(siteOf(g.active)) && g.state == replication.Replicating {
-		g.lastSync = time.Now()
+		g.lastSync = time.Now().Add(-g.behind)
 	}
 	out := replication.Group{
 		Key: g.key, Account: "acc", Name: g.name, Region: "r", Source: azA, Target: azB, Active: g.active,
@@ -101,6 +102,13 @@ func (g *group) show() replication.Group {
 	default: // they copy as they write
 	}
 	return out
+}
+
+// recover ends an error, unless something else has come of it.
+func (g *group) recover(state replication.State, status string) {
+	if g.state == replication.Errored {
+		g.state, g.status = state, status
+	}
 }
 
 // take is the request at the provider: what it does depends on whose it is.

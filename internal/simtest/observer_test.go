@@ -86,7 +86,7 @@ func (o *observer) start() {
 	l.controller = failover.New(failover.Options{
 		Observer: o.name, Site: o.site, Store: l.store, Session: session{l}, Upkeep: l.store, Lates: l.store, Rules: l, Reader: provider{l}, Senders: provider{l},
 		CanAct: func(string) bool { return true }, LeaseTTL: quorumtest.LeaseTTL, TrackInterval: tracked, SignatureLife: signatureLife, Settle: settle, Margin: margin,
-		Now: l.now, Logger: slog.New(slog.DiscardHandler), Rand: func(n int64) int64 { return w.chance(o.name+" chance", n) },
+		Now: l.now, Logger: slog.New(ear{slog.DiscardHandler, l}), Rand: func(n int64) int64 { return w.chance(o.name+" chance", n) },
 		At: func(step string) { l.step(ctx, step) },
 	})
 	l.run(ctx, "probe", probeEvery, l.probe)
@@ -99,7 +99,7 @@ func (l *life) load(hash string) {
 	l.mu.Lock()
 	l.hash = hash
 	l.mu.Unlock()
-	if err := l.evaluator.SetRules([]policy.Loaded{{Rule: *theRule, Hash: hash}}); err != nil {
+	if err := l.evaluator.SetRules([]policy.Loaded{{Rule: *l.w.rule, Hash: hash}}); err != nil {
 		l.w.violated("the rule: %v", err)
 	}
 }
@@ -142,6 +142,13 @@ func (l *life) step(_ context.Context, name string) {
 	l.mu.Unlock()
 	if then != nil {
 		then()
+	}
+	l.w.mu.Lock()
+	first := l.w.first[name]
+	delete(l.w.first, name)
+	l.w.mu.Unlock()
+	if first != nil {
+		first(l)
 	}
 	for {
 		l.mu.Lock()
@@ -280,6 +287,7 @@ func (s session) Renew(ctx context.Context) error { return s.l.store.Renew(ctx) 
 func (s session) LeaseLeftIn(rev int64) time.Duration {
 	return s.l.store.LeaseLeftIn(rev)
 }
+
 func (s session) Lead(ctx context.Context) (replication.Leader, bool, error) {
 	return s.l.store.Lead(ctx)
 }

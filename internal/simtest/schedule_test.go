@@ -1,6 +1,7 @@
 package simtest_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -45,6 +46,9 @@ type plan struct {
 	seed      uint64
 	providers []replication.Provider
 	events    []event
+	rule      string        // "" the usual one
+	heals     time.Duration // when all is healed, and when the story is over; 0: as usual
+	ends      time.Duration
 }
 
 const (
@@ -113,7 +117,10 @@ func play(t *testing.T, p plan) (w *world) {
 	synctest.Test(t, func(*testing.T) {
 		w = &world{
 			began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, cut: map[[2]string]int{},
-			groups: map[replication.GroupKey]*group{},
+			groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, rule: theRule, heals: cmp.Or(p.heals, healedAt),
+		}
+		if p.rule != "" {
+			w.rule = mustParse(p.rule)
 		}
 		w.root = quorumtest.New(time.Now, "root", "nowhere")
 		w.root.Watched(w.judgeCommit)
@@ -131,9 +138,9 @@ func play(t *testing.T, p plan) (w *world) {
 			time.Sleep(time.Until(w.began.Add(e.at)))
 			w.happen(e)
 		}
-		time.Sleep(time.Until(w.began.Add(healedAt)))
+		time.Sleep(time.Until(w.began.Add(w.heals)))
 		w.heal()
-		time.Sleep(time.Until(w.began.Add(overAt)))
+		time.Sleep(time.Until(w.began.Add(cmp.Or(p.ends, overAt))))
 		w.judgeEnd()
 		for _, o := range w.observers {
 			o.life.crash("the story is over")
@@ -145,7 +152,7 @@ func play(t *testing.T, p plan) (w *world) {
 
 // after does f when the time has passed, unless all is healed before.
 func (w *world) after(d time.Duration, f func()) {
-	if w.now()+d < healedAt {
+	if w.now()+d < w.heals {
 		time.AfterFunc(d, f)
 	}
 }
@@ -159,7 +166,7 @@ func (w *world) happen(e event) {
 	case "crash":
 		w.atStep(o, e, func(l *life) {
 			l.crash(e.step)
-			w.after(e.last, o.startAgain)
+			w.after(e.last, l.startAgain)
 		})
 	case "pause":
 		w.atStep(o, e, func(l *life) { l.pause(e.last, e.step) })
@@ -173,7 +180,7 @@ func (w *world) happen(e event) {
 		w.order[e.n].fates = append(w.order[e.n].fates, e.fate)
 	case "stall":
 		o.life.stall(e.last)
-		w.after(10*time.Second, func() { o.life.stall(0) })
+		w.after(max(time.Duration(e.n)*time.Second, 10*time.Second), func() { o.life.stall(0) })
 	case "lease":
 		_ = w.root.LoseLease(e.who) // it may have none
 	case "rules":
@@ -196,7 +203,28 @@ func (w *world) happen(e event) {
 		}
 	case "flap":
 		w.set("az-a", true)
-		w.after(3*time.Second, func() { w.set("az-a", w.lostAt != 0) })
+		w.after(max(e.last, 3*time.Second), func() { w.set("az-a", w.lostAt != 0) })
+	default:
+		w.happenToData(e)
+	}
+}
+
+// happenToData is what becomes of the sites' data and of their replication.
+func (w *world) happenToData(e event) {
+	switch e.what {
+	case "back": // a lost site is up again, for good
+		w.set(e.who, false)
+		w.lostAt = 0
+	case "lag":
+		for _, g := range w.order {
+			g.behind = e.last
+		}
+	case "unwell": // the groups show an error, for a while
+		for _, g := range w.order {
+			was, status := g.state, g.status
+			g.state, g.status = replication.Errored, "error"
+			w.after(e.last, func() { g.recover(was, status) })
+		}
 	}
 }
 
@@ -212,7 +240,10 @@ func (w *world) lose(e event) {
 	w.set(e.who, true)
 	w.lostAt = w.now()
 	for _, g := range w.order {
-		g.lastSync = time.Now()
+		g.lastSync = time.Now().Add(-g.behind)
+	}
+	if leader := w.cluster().Leader; leader != nil {
+		w.tell("%s leads", leader.Observer)
 	}
 	switch e.n {
 	case 1:
@@ -245,8 +276,15 @@ func (o *observer) startAgain() {
 	}
 }
 
-// atStep does f to the observer now, or when it comes to the step.
+// atStep does f to the observer now, or when it comes to the step; with no observer
+// named, to the first that comes there.
 func (w *world) atStep(o *observer, e event, f func(*life)) {
+	if o == nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.first[e.step] = f
+		return
+	}
 	l := o.life
 	if e.step == "" {
 		f(l)
@@ -297,10 +335,10 @@ groups:
         guards: {lag_under: 30s, lag_unknown: allow, data_age_under: 2m, cooldown: 1h, max_failures: 3}
 `
 
-var theRule = mustParse()
+var theRule = mustParse(ruleText)
 
-func mustParse() *rulefile.Rule {
-	rules, problems := rulefile.Parse("rules.yml", []byte(ruleText), rulefile.Known{NoConfig: true})
+func mustParse(text string) *rulefile.Rule {
+	rules, problems := rulefile.Parse("rules.yml", []byte(text), rulefile.Known{NoConfig: true})
 	if len(rules) != 1 {
 		panic(problems)
 	}

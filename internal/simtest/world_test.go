@@ -3,11 +3,13 @@ package simtest_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/drwatch/drwatch/internal/policy/rulefile"
 	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
 	"github.com/drwatch/drwatch/internal/replication"
 )
@@ -21,6 +23,8 @@ type world struct {
 	order     []*group
 	observers []*observer
 	faults    sync.WaitGroup
+	rule      *rulefile.Rule
+	heals     time.Duration
 
 	mu         sync.Mutex
 	rng        map[string]*rand.Rand
@@ -29,7 +33,9 @@ type world struct {
 	cut        map[[2]string]int
 	story      []string
 	violations []string
-	lostAt     time.Duration // of az-a, 0: not lost
+	told       []string               // what the observers have told persons
+	first      map[string]func(*life) // what is done to the first that comes to a step
+	lostAt     time.Duration          // of az-a, 0: not lost
 	frozen     bool
 	person     bool          // a person has said something that changes what is promised
 	serving    string        // the member that leads the store, "" while there is none
@@ -150,6 +156,31 @@ func (w *world) cluster() replication.Cluster {
 		w.violated("the store cannot be read: %v", err)
 	}
 	return c
+}
+
+// ear is the log of one observer's decisions: it takes down what a person is told
+// of a failover that does not begin.
+type ear struct {
+	slog.Handler
+	l *life
+}
+
+func (e ear) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+func (e ear) Handle(_ context.Context, r slog.Record) error {
+	if !strings.HasPrefix(r.Message, "the trigger is true") {
+		return nil
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "why" {
+			e.l.w.tell("%s tells a person: %s", e.l.name, a.Value)
+			e.l.w.mu.Lock()
+			defer e.l.w.mu.Unlock()
+			e.l.w.told = append(e.l.w.told, a.Value.String())
+		}
+		return true
+	})
+	return nil
 }
 
 func (w *world) text() string { return strings.Join(w.story, "\n") }
