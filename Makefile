@@ -60,7 +60,7 @@ test: test-deps fmt-check ## Check the formatting, vet, and run all tests with t
 	$(GO) test -race -vet=off -timeout $(TEST_TIMEOUT) -v $(TEST_FLAGS) ./test/chaos $(CHAOS_FLAGS)
 
 .PHONY: chaos
-chaos: ## Run real observers through every failure, about ten minutes (CHAOS_FLAGS=-chaos.network=namespaces|loopback forces one).
+chaos: ## Run real observers through every failure, five to ten minutes (CHAOS_FLAGS=-chaos.network=namespaces|loopback forces one).
 	$(GO) test -race -vet=off -count=1 -timeout 40m -v -skip '^TestHowLong' $(TEST_FLAGS) ./test/chaos -chaos.long $(CHAOS_FLAGS)
 
 .PHONY: measure

@@ -16,7 +16,7 @@ import (
 )
 
 // long asks for all scenarios; without it those run that `make test` has time for.
-var long = flag.Bool("chaos.long", false, "run every scenario, some ten minutes")
+var long = flag.Bool("chaos.long", false, "run every scenario, five to ten minutes")
 
 // TestMain is also the daemon, the daemon's store and the command of a person: the
 // test starts itself.

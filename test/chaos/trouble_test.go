@@ -53,7 +53,7 @@ func diskFull(w *world) {
 	w.disk.empty()
 	took = w.eventually("it vouches for itself again", 60*time.Second, o.fit)
 	w.tell("it vouches for itself %.1fs after there was room", took.Seconds())
-	w.eventually("its store is up", 10*time.Second, o.reports("drwatch_store_up", 1))
+	w.eventually("its store is up", 30*time.Second, o.reports("drwatch_store_up", 1))
 	w.quiet()
 	w.lose(cloudsim.Loss{})
 	w.once(60 * time.Second)
@@ -82,18 +82,21 @@ func slow(_ string, root doc) {
 }
 
 // freezeFast: a freeze from any observer is known to all of them in a second, and
-// so is its end.
+// so is its end. Where this machine is late for a third of the time it is not
+// asked: then it is no clock.
 func freezeFast(w *world) {
 	for _, from := range w.names {
 		var froze, thawed []time.Duration
+		late := stalls()
 		for range freezes {
 			froze = append(froze, w.knownToAll(from, "freeze", true))
 			thawed = append(thawed, w.knownToAll(from, "unfreeze", false))
 		}
-		w.tell("from %s known to all: freeze %s, unfreeze %s", from, spread(froze), spread(thawed))
+		stalled := late() / (2 * freezes)
+		w.tell("from %s known to all: freeze %s, unfreeze %s; the machine was late by %.3fs each time", from, spread(froze), spread(thawed), stalled.Seconds())
 		for _, took := range [][]time.Duration{froze, thawed} {
-			if middle := took[len(took)/2]; middle > time.Second { // spread has sorted them
-				w.Errorf("from %s it takes %s, want at most 1s", from, middle)
+			if middle, limit := took[len(took)/2], time.Second+3*stalled; middle > limit { // spread has sorted them
+				w.Errorf("from %s it takes %s, want at most %s", from, middle, limit)
 			}
 		}
 	}
