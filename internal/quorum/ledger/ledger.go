@@ -39,9 +39,11 @@ type Ledger struct {
 
 	registered atomic.Bool // this life has made itself known to the cluster
 	wasRead    atomic.Bool // the last answer to Read could be read
+	memo       atomic.Pointer[map[string]remembered]
 
-	mu      sync.Mutex // guards lease; never held over a call
+	mu      sync.Mutex // guards lease and ticked; never held over a call
 	lease   lease
+	ticked  ticked
 	started time.Time
 }
 

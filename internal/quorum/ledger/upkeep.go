@@ -76,7 +76,7 @@ func (l *Ledger) CloseLoss(ctx context.Context, site string, rev int64) error {
 const gcBatch = 50
 
 // Tick adds to the cluster clock the monotonic time that this leader saw pass
-// since its last Tick, and forgets starts older than an hour. Only the leader
+// since its last Tick without an error, or since it was elected, and forgets starts older than an hour. Only the leader
 // may: the transaction compares its election.
 func (l *Ledger) Tick(ctx context.Context, elapsed time.Duration) error {
 	lead := l.current().leaderRev
@@ -98,14 +98,39 @@ func (l *Ledger) Tick(ctx context.Context, elapsed time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("moving the cluster clock: key %s: %w", key, err)
 	}
-	clock += elapsed
+	base := l.clockBase(lead, clock)
+	clock = max(clock, base+elapsed)
 	_, err = l.commit(ctx, Txn{
 		Op: "tick", What: "moving the cluster clock",
 		If:      []Compare{l.keys.elected(lead), unchanged("the cluster clock", key, it.Mod)},
 		Puts:    []Put{{Key: key, Value: []byte(strconv.FormatInt(int64(clock), 10))}},
 		Deletes: oldStarts(v, key, clock), Witness: key,
 	})
+	if err == nil {
+		l.mu.Lock()
+		l.ticked = ticked{lead: lead, clock: clock}
+		l.mu.Unlock()
+	}
 	return err
+}
+
+// ticked is where this observer knows the cluster clock to have been when its last
+// Tick under an election ended well.
+type ticked struct {
+	lead  int64
+	clock time.Duration
+}
+
+// clockBase is what elapsed is added to. Under one election nobody else moves the
+// clock: what it is ahead of the last Tick that ended well is of one whose answer
+// was lost, and the caller counts that time once more.
+func (l *Ledger) clockBase(lead int64, clock time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ticked.lead != lead {
+		l.ticked = ticked{lead: lead, clock: clock}
+	}
+	return l.ticked.clock
 }
 
 func oldStarts(v View, clockKey string, clock time.Duration) []string {
