@@ -28,7 +28,7 @@ func (l *Ledger) Read(ctx context.Context) (replication.Cluster, error) {
 	if err != nil {
 		return replication.Cluster{}, fmt.Errorf("reading the cluster: %w", err)
 	}
-	c, err := decodeCluster(l.keys, v)
+	c, err := l.decode(v)
 	l.wasRead.Store(err == nil)
 	if err != nil {
 		return c, fmt.Errorf("reading the cluster: %w", err)
@@ -42,9 +42,11 @@ type decoder struct {
 	holders map[string]Item
 	aborts  map[string]Item
 	started map[string][]time.Duration
+	memo    memo
 }
 
-func decodeCluster(k keys, v View) (replication.Cluster, error) {
+func (l *Ledger) decode(v View) (replication.Cluster, error) {
+	k := l.keys
 	if err := checkFormat(v.At(k.format())); err != nil {
 		return replication.Cluster{}, err
 	}
@@ -55,6 +57,10 @@ func decodeCluster(k keys, v View) (replication.Cluster, error) {
 			Started: map[string][]time.Duration{}, Registered: map[string]string{}, Unknown: map[string]int{},
 		},
 		holders: map[string]Item{}, aborts: map[string]Item{}, started: map[string][]time.Duration{},
+		memo: memo{now: make(map[string]remembered, len(v.Items))},
+	}
+	if was := l.memo.Load(); was != nil {
+		d.memo.was = *was
 	}
 	for _, it := range v.Items {
 		parts, err := k.split(it.Key)
@@ -69,6 +75,7 @@ func decodeCluster(k keys, v View) (replication.Cluster, error) {
 	if err != nil {
 		return replication.Cluster{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
+	l.memo.Store(&d.memo.now)
 	return c, nil
 }
 
@@ -134,7 +141,7 @@ func (d *decoder) record(p []string, it Item) error {
 	case "observer":
 		return decodeInto(it, func(o replication.Observer) { d.c.Observers = append(d.c.Observers, o) })
 	case "incident":
-		inc, err := decodeIncident(it)
+		inc, err := once(d.memo, it, decodeIncident)
 		d.c.Incidents[p[1]] = replication.IncidentRecord{Incident: inc, Rev: it.Mod}
 		return err
 	case "loss":
@@ -174,6 +181,8 @@ func decodeIncident(it Item) (replication.Incident, error) {
 	if !inc.Mode.Valid() {
 		return inc, fmt.Errorf("its mode %q is not known to this version", inc.Mode)
 	}
+	// Reads share what was decoded: to append must mean to copy.
+	inc.Votes, inc.Guards, inc.Calls, inc.Approvals = slices.Clip(inc.Votes), slices.Clip(inc.Guards), slices.Clip(inc.Calls), slices.Clip(inc.Approvals)
 	return inc, nil
 }
 
@@ -206,7 +215,7 @@ func (d *decoder) vote(p []string, it Item) error {
 	if !plain && (len(p) != 6 || p[4] != "veto") {
 		return errShape
 	}
-	votes, err := decodeVotes(p[1], p[3], it, !plain)
+	votes, err := once(d.memo, it, func(it Item) ([]replication.Vote, error) { return decodeVotes(p[1], p[3], it, !plain) })
 	switch {
 	case err != nil && plain: // no go of that observer is taken for one
 		d.c.Unknown[p[0]]++
@@ -234,7 +243,7 @@ func (d *decoder) slot(rule, n, incident string) error {
 // order, so that one revision always reads the same.
 func (d *decoder) finish() (replication.Cluster, error) {
 	for id, rec := range d.c.Incidents {
-		rec, err := joined(rec, d.holders[id], d.aborts[id])
+		rec, err := joined(rec, d.holders[id], d.aborts[id], d.memo)
 		if err != nil {
 			return replication.Cluster{}, err
 		}
@@ -255,12 +264,13 @@ func (d *decoder) finish() (replication.Cluster, error) {
 }
 
 // joined adds what the store keeps beside an incident.
-func joined(rec replication.IncidentRecord, holder, abort Item) (replication.IncidentRecord, error) {
+func joined(rec replication.IncidentRecord, holder, abort Item, m memo) (replication.IncidentRecord, error) {
 	if holder.Mod == 0 {
 		return rec, fmt.Errorf("incident %s has no holder", rec.ID)
 	}
+	var err error
 	rec.Token = holder.Mod
-	if err := json.Unmarshal(holder.Value, &rec.Holder); err != nil {
+	if rec.Holder, err = once(m, holder, decodeHolder); err != nil {
 		return rec, fmt.Errorf("holder of incident %s: %w", rec.ID, err)
 	}
 	if abort.Mod != 0 {
@@ -310,6 +320,6 @@ func (l *Ledger) record(ctx context.Context, id string, more ...string) (replica
 	if err != nil {
 		return rec, v, fmt.Errorf("reading incident %s: %w: %w", id, ErrUnreadable, err)
 	}
-	rec, err = joined(rec, v.At(keys[1]), v.At(keys[2]))
+	rec, err = joined(rec, v.At(keys[1]), v.At(keys[2]), memo{})
 	return rec, v, err
 }
