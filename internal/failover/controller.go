@@ -221,6 +221,7 @@ func (c *Controller) Round(ctx context.Context) error {
 // reads the store.
 func (c *Controller) meet(ctx context.Context, eval Evaluation) (replication.Cluster, bool, error) {
 	if err := c.o.Session.PublishVotes(ctx, votesOf(eval)); err != nil {
+		c.dropLost()
 		return replication.Cluster{}, false, fmt.Errorf("publishing votes: %w", err)
 	}
 	if c.unread { // the lease is renewed after rounds that were complete: the last was not
