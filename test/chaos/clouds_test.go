@@ -14,7 +14,7 @@ import (
 // siteLost: the site is lost, and all observers live on.
 func siteLost(w *world) {
 	w.lose(cloudsim.Loss{})
-	w.once(60 * time.Second)
+	w.once(120 * time.Second)
 }
 
 // listTwice adds a second account to the ones of EBS, with the same groups.
@@ -69,20 +69,20 @@ func noEgress(w *world) {
 // endpointLost: what tells of the group goes down with the site.
 func endpointLost(w *world) {
 	w.lose(cloudsim.Loss{API: true})
-	w.once(90 * time.Second)
+	w.once(150 * time.Second)
 }
 
 func actsAndCuts(w *world) {
 	w.fault(cloudsim.Fault{Operation: "failover", Answer: cloudsim.Cut})
 	w.lose(cloudsim.Loss{})
-	w.once(60 * time.Second)
+	w.once(120 * time.Second)
 	w.oneCallEach()
 }
 
 func actsLate(w *world) {
 	w.fault(cloudsim.Fault{Operation: "failover", Answer: cloudsim.Cut, Late: 20 * time.Second})
 	w.lose(cloudsim.Loss{})
-	w.once(90 * time.Second)
+	w.once(150 * time.Second)
 	w.oneCallEach()
 }
 
@@ -127,7 +127,7 @@ func fiftyGroups(w *world) {
 	old := w.leader()
 	old.kill()
 	old.start()
-	w.once(180 * time.Second)
+	w.once(300 * time.Second)
 	close(stop)
 	watching.Wait()
 	if n := w.atOnce(); n > 5 || most > 5 {
@@ -185,6 +185,6 @@ func manyAlerts(w *world) {
 		})
 	}
 	senders.Wait()
-	w.once(60 * time.Second)
+	w.once(120 * time.Second)
 	w.oneCallEach()
 }

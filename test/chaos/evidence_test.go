@@ -19,7 +19,7 @@ func allPaused(w *world) {
 	}
 	late := stalls()
 	w.lose(cloudsim.Loss{})
-	w.once(60 * time.Second)
+	w.once(120 * time.Second)
 	claimed, called := w.took()
 	stalled := late()
 	w.tell("claimed %.2fs, called %.2fs after the loss; the machine was late by %.2fs", claimed.Seconds(), called.Seconds(), stalled.Seconds())

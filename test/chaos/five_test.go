@@ -36,7 +36,7 @@ func twoOfFive(w *world) {
 	w.lose(cloudsim.Loss{})
 	w.observers[obsA].kill()
 	w.observers[obsD].kill()
-	w.once(90 * time.Second)
+	w.once(150 * time.Second)
 	w.oneCallEach()
 }
 
@@ -73,6 +73,6 @@ func grows(w *world) {
 			w.never()
 		}
 	}
-	w.once(60 * time.Second)
+	w.once(120 * time.Second)
 	w.oneCallEach()
 }

@@ -89,7 +89,7 @@ func hanging(step string) plan {
 func siteDies(w *world) {
 	w.lose(cloudsim.Loss{})
 	w.observers[obsA].kill()
-	w.once(60 * time.Second)
+	w.once(120 * time.Second)
 }
 
 // linkCut: b sees az-a down, and a sees az-b down; the witness sees both.
@@ -121,6 +121,7 @@ func isolated(w *world) {
 	for _, url := range others {
 		o.links.cut(url)
 	}
+	w.tells(o, 20*time.Second, "the coordination store has no majority", "the coordination store did not answer")
 	w.never()
 	for _, url := range others {
 		o.links.mend(url)
@@ -139,7 +140,7 @@ func killed(w *world) {
 	before := len(w.calls(""))
 	died := time.Now()
 	o.kill()
-	w.once(90 * time.Second)
+	w.once(150 * time.Second)
 	if calls := w.calls(""); len(calls) > before {
 		w.tell("called %.1fs after the leader had died", calls[before].At.Sub(died).Seconds())
 	}
@@ -152,7 +153,7 @@ func killedAndBack(w *world) {
 	o := w.hit(30 * time.Second)
 	o.kill()
 	o.start()
-	w.once(90 * time.Second)
+	w.once(150 * time.Second)
 }
 
 // paused: the leader stops when its intent is written and nothing was sent, as a
@@ -161,7 +162,7 @@ func paused(w *world) {
 	w.lose(cloudsim.Loss{})
 	old := w.hit(30 * time.Second)
 	old.signal(stop)
-	w.once(90 * time.Second)
+	w.once(150 * time.Second)
 	old.signal(cont)
 	w.eventually("the old leader is back", 60*time.Second, old.fit)
 	if n := len(w.calls("")); n != 1 {
@@ -177,7 +178,7 @@ func wakesElected(w *world) {
 	w.lose(cloudsim.Loss{})
 	old := w.hit(30 * time.Second)
 	old.signal(stop)
-	w.once(90 * time.Second)
+	w.once(150 * time.Second)
 	old.signal(cont)
 	w.eventually("the old leader is back", 60*time.Second, old.fit)
 	for _, n := range []string{obsB, obsW} {
@@ -203,7 +204,7 @@ func pausedTooLate(w *world) {
 	w.lose(cloudsim.Loss{})
 	old := w.hit(30 * time.Second)
 	old.signal(stop)
-	w.once(90 * time.Second)
+	w.once(150 * time.Second)
 	old.signal(cont)
 	w.eventually("the old leader is back", 60*time.Second, old.fit)
 	<-time.After(hold)

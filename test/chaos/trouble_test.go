@@ -56,7 +56,7 @@ func diskFull(w *world) {
 	w.eventually("its store is up", 30*time.Second, o.reports("drwatch_store_up", 1))
 	w.quiet()
 	w.lose(cloudsim.Loss{})
-	w.once(60 * time.Second)
+	w.once(120 * time.Second)
 }
 
 // quiet waits until all observers see the site, and no rule has any reason to act.
@@ -101,7 +101,7 @@ func freezeFast(w *world) {
 		}
 	}
 	w.lose(cloudsim.Loss{})
-	w.once(60 * time.Second)
+	w.once(120 * time.Second)
 }
 
 // knownToAll asks one observer, and gives how long it takes until all say so.
@@ -139,7 +139,7 @@ func clockOf(name string, steps ...time.Duration) func(w *world) {
 			<-time.After(hold / time.Duration(len(steps)+1))
 			w.observers[name].clock(by)
 		}
-		w.once(60 * time.Second)
+		w.once(120 * time.Second)
 		w.oneCallEach()
 		claimed, called := w.took()
 		stalled := late()
