@@ -299,9 +299,11 @@ func inParallel(atOnce, n int, f func(int) error) error {
 	close(numbers)
 	wg.Wait()
 	close(errs)
-	var all []error
+	var first error
 	for err := range errs {
-		all = append(all, err)
+		if first == nil {
+			first = err
+		}
 	}
-	return errors.Join(all...)
+	return first
 }

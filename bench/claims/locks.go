@@ -9,13 +9,14 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
+	"go.uber.org/zap"
 )
 
 // locks takes one lock for each group, and then writes as many keys that were
 // not there with as many bytes as a claim has: by the same member as the first
 // observer, so many at a time.
 func (c *cluster) locks(ctx context.Context, o options, bytes int) (locks, same time.Duration, err error) {
-	cli, err := clientv3.New(clientv3.Config{Endpoints: []string{c.stores[0].Status().ClientURL}, DialTimeout: 5 * time.Second})
+	cli, err := clientv3.New(clientv3.Config{Endpoints: []string{c.stores[0].Status().ClientURL}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 	if err != nil {
 		return 0, 0, err
 	}

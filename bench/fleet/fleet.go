@@ -147,7 +147,7 @@ func Wait(d time.Duration) { <-time.After(d) }
 // Usage is what the processes of a daemon use.
 type Usage struct {
 	RSS  int64 // bytes that are resident now
-	PSS  int64 // the same, with what is shared divided among those who share it
+	Anon int64 // of these, its own: the rest is of files, most of it the executable
 	Peak int64 // the most that ever were
 	CPU  time.Duration
 }
@@ -177,7 +177,7 @@ func UsageOf(pid int) (daemon, store Usage, err error) {
 		if err != nil {
 			return daemon, store, err
 		}
-		store.RSS, store.PSS, store.Peak, store.CPU = store.RSS+u.RSS, store.PSS+u.PSS, store.Peak+u.Peak, store.CPU+u.CPU
+		store.RSS, store.Anon, store.Peak, store.CPU = store.RSS+u.RSS, store.Anon+u.Anon, store.Peak+u.Peak, store.CPU+u.CPU
 	}
 	return daemon, store, nil
 }
@@ -202,13 +202,9 @@ func usage(pid int) (Usage, error) {
 	if err != nil {
 		return u, err
 	}
-	shared, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return u, err
-	}
-	for line := range strings.Lines(string(status) + string(shared)) {
+	for line := range strings.Lines(string(status)) {
 		name, value, _ := strings.Cut(line, ":")
-		to := map[string]*int64{"VmRSS": &u.RSS, "VmHWM": &u.Peak, "Pss": &u.PSS}[name]
+		to := map[string]*int64{"VmRSS": &u.RSS, "VmHWM": &u.Peak, "RssAnon": &u.Anon}[name]
 		if to == nil {
 			continue
 		}
