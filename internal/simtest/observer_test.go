@@ -303,6 +303,9 @@ var errUnserved = errors.New("the store has no majority here")
 
 func (r way) Pass(ctx context.Context, op string) error {
 	r.l.step(ctx, "store "+op)
+	if op == r.l.w.off {
+		return errUnserved
+	}
 	return r.cross(ctx, op)
 }
 

@@ -49,6 +49,7 @@ type plan struct {
 	rule      string        // "" the usual one
 	heals     time.Duration // when all is healed, and when the story is over; 0: as usual
 	ends      time.Duration
+	off       string // the protection that is left out
 }
 
 const (
@@ -117,7 +118,7 @@ func play(t *testing.T, p plan) (w *world) {
 	synctest.Test(t, func(*testing.T) {
 		w = &world{
 			began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, cut: map[[2]string]int{},
-			groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, rule: theRule, heals: cmp.Or(p.heals, healedAt),
+			groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, rule: theRule, heals: cmp.Or(p.heals, healedAt), off: p.off,
 		}
 		if p.rule != "" {
 			w.rule = mustParse(p.rule)
@@ -213,8 +214,16 @@ func (w *world) happen(e event) {
 func (w *world) happenToData(e event) {
 	switch e.what {
 	case "back": // a lost site is up again, for good
-		w.set(e.who, false)
-		w.lostAt = 0
+		w.when(e, func(*life) {
+			w.set(e.who, false)
+			w.lostAt = 0
+		})
+	case "serves": // its member leads the store
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.serving = e.who
+	case "isolate": // from the other observers, not from the cloud
+		w.when(e, func(l *life) { w.isolate(l.name, e.last) })
 	case "lag":
 		for _, g := range w.order {
 			g.behind = e.last
@@ -273,6 +282,25 @@ func (o *observer) startAgain() {
 	o.w.mu.Unlock()
 	if !alive {
 		o.start()
+	}
+}
+
+// when does f now, or when the first observer comes to the step.
+func (w *world) when(e event, f func(*life)) {
+	if e.step == "" {
+		f(nil)
+		return
+	}
+	w.atStep(nil, e, f)
+}
+
+func (w *world) isolate(name string, d time.Duration) {
+	for _, other := range names {
+		if other == name {
+			continue
+		}
+		w.sever(name, other, 1)
+		w.after(d, func() { w.sever(name, other, -1) })
 	}
 }
 

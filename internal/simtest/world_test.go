@@ -25,6 +25,7 @@ type world struct {
 	faults    sync.WaitGroup
 	rule      *rulefile.Rule
 	heals     time.Duration
+	off       string
 
 	mu         sync.Mutex
 	rng        map[string]*rand.Rand
