@@ -71,9 +71,9 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 			w.violated("%s is claimed with the vote of %s at %s", inc.Name, v.Observer, v.Site)
 			continue
 		}
-		o.life.mu.Lock()
-		last := o.life.lastUp[inc.Plan.LostSite]
-		o.life.mu.Unlock()
+		o.daemon().mu.Lock()
+		last := o.daemon().lastUp[inc.Plan.LostSite]
+		o.daemon().mu.Unlock()
 		// A vote is as old as its observer's last round, and lives as long as its lease.
 		if seen := time.Since(last); seen < holdFor-probeEvery {
 			w.violated("%s is claimed with the vote of %s, which saw %s %s ago", inc.Name, v.Observer, inc.Plan.LostSite, seen)
@@ -134,9 +134,9 @@ func (w *world) judgeFirstByte(l *life, g *group, o failover.Order) {
 	case call == nil || call.Outcome != replication.OutcomeNone || inc.Phase != replication.Executing:
 		w.violated("%s sends for %s, which has no intent without outcome", l.name, inc.ID)
 	}
-	if siteOf(g.active) != inc.Plan.LostSite {
+	if site := g.site(); site != inc.Plan.LostSite {
 		// It may have moved between the last look and the first byte, by our own call.
-		w.tell("%s stands at %s already", g.name, siteOf(g.active))
+		w.tell("%s stands at %s already", g.name, site)
 	}
 }
 
@@ -198,9 +198,9 @@ func (w *world) losesTooMuch(g *group) bool {
 // nobody can tell what a failover would lose.
 func (w *world) allStartedSince() bool {
 	for _, o := range w.observers {
-		o.life.mu.Lock()
-		seen := !o.life.lastUp["az-a"].IsZero()
-		o.life.mu.Unlock()
+		o.daemon().mu.Lock()
+		seen := !o.daemon().lastUp["az-a"].IsZero()
+		o.daemon().mu.Unlock()
 		if seen {
 			return false
 		}
@@ -216,7 +216,7 @@ func (w *world) whyNot(g *group, c replication.Cluster) string {
 	}
 	why := "no incident"
 	for _, o := range w.observers {
-		s := o.life.controller.State()
+		s := o.daemon().controller.State()
 		why += "; " + o.name
 		if s.ClusterErr != "" {
 			why += " " + s.ClusterErr

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/failover"
@@ -48,13 +49,13 @@ const (
 	refusedFor   fate = "refused"
 )
 
-// group is one replication group at its provider. It notes every effect. Only the
-// bubble's goroutines touch it, one at a time: none of its methods waits while it
-// changes something.
+// group is one replication group at its provider. It notes every effect.
 type group struct {
-	w        *world
-	key      replication.GroupKey
-	name     string
+	w    *world
+	key  replication.GroupKey
+	name string
+
+	mu       sync.Mutex
 	active   replication.Location
 	state    replication.State
 	status   string
@@ -80,8 +81,24 @@ func (w *world) newGroup(n int, p replication.Provider) *group {
 	}
 }
 
+// change does f while nobody else looks at the group.
+func (g *group) change(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f()
+}
+
+// site is where production stands.
+func (g *group) site() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return siteOf(g.active)
+}
+
 // show is the group as the provider tells it now.
 func (g *group) show() replication.Group {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.w.up(siteOf(g.active)) && g.state == replication.Replicating {
 		g.lastSync = time.Now().Add(-g.behind)
 	}
@@ -106,6 +123,8 @@ func (g *group) show() replication.Group {
 
 // recover ends an error, unless something else has come of it.
 func (g *group) recover(state replication.State, status string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.state == replication.Errored {
 		g.state, g.status = state, status
 	}
@@ -113,6 +132,8 @@ func (g *group) recover(state replication.State, status string) {
 
 // take is the request at the provider: what it does depends on whose it is.
 func (g *group) take(incident string, signed time.Time) (replication.Outcome, string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if time.Since(signed) > signatureLife {
 		return replication.Rejected, "the signature has expired"
 	}
@@ -139,11 +160,16 @@ func (g *group) take(incident string, signed time.Time) (replication.Outcome, st
 	g.effects = append(g.effects, effect{at: g.w.now(), incident: incident, to: to})
 	g.w.tell("%s moves to %s for %s", g.name, siteOf(to), incident)
 	g.state, g.status = replication.Switching, "failing-over"
-	time.AfterFunc(g.slow, func() { g.active, g.state, g.status = to, replication.FailedOver, "failed-over" })
+	time.AfterFunc(g.slow, func() {
+		g.change(func() { g.active, g.state, g.status = to, replication.FailedOver, "failed-over" })
+	})
 	return replication.Accepted, ""
 }
 
 func (g *group) nextFate() fate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.calls++
 	if len(g.fates) == 0 {
 		return arrives
 	}
@@ -185,7 +211,6 @@ func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent 
 		w.tell("%s does not send for %s: %v", p.l.name, g.name, err)
 		return failover.Sent{Outcome: replication.NotSent, Err: err}
 	}
-	g.calls++
 	f := g.nextFate()
 	w.tell("%s sends for %s, %s (%s)", p.l.name, g.name, o.Incident, f)
 	w.judgeFirstByte(p.l, g, o)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -35,8 +36,11 @@ type observer struct {
 	name  string
 	site  string
 	alive bool // under w.mu
-	life  *life
+	life  atomic.Pointer[life]
 }
+
+// daemon is the run that there is now, or was last.
+func (o *observer) daemon() *life { return o.life.Load() }
 
 // life is one run of a daemon, from its start to its crash.
 type life struct {
@@ -75,7 +79,7 @@ func (o *observer) start() {
 		observer: o, stop: stop, started: time.Now(), changed: make(chan struct{}, 1), hash: "rules",
 		rounds: map[string][]time.Time{}, up: map[string]bool{}, lastUp: map[string]time.Time{},
 	}
-	o.life = l
+	o.life.Store(l)
 	l.store = w.root.Join(l.now, o.name, o.site)
 	l.store.Through(way{l})
 	l.history = series.New(series.Options{Retention: 5 * time.Minute, Epoch: l.now()})

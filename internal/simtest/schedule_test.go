@@ -144,7 +144,7 @@ func play(t *testing.T, p plan) (w *world) {
 		time.Sleep(time.Until(w.began.Add(cmp.Or(p.ends, overAt))))
 		w.judgeEnd()
 		for _, o := range w.observers {
-			o.life.crash("the story is over")
+			o.daemon().crash("the story is over")
 		}
 		w.faults.Wait()
 	})
@@ -178,15 +178,16 @@ func (w *world) happen(e event) {
 		w.sever(e.who, e.whom, 1)
 		w.after(e.last, func() { w.sever(e.who, e.whom, -1) })
 	case "fate":
-		w.order[e.n].fates = append(w.order[e.n].fates, e.fate)
+		g := w.order[e.n]
+		g.change(func() { g.fates = append(g.fates, e.fate) })
 	case "stall":
-		o.life.stall(e.last)
-		w.after(max(time.Duration(e.n)*time.Second, 10*time.Second), func() { o.life.stall(0) })
+		o.daemon().stall(e.last)
+		w.after(max(time.Duration(e.n)*time.Second, 10*time.Second), func() { o.daemon().stall(0) })
 	case "lease":
 		_ = w.root.LoseLease(e.who) // it may have none
 	case "rules":
-		o.life.load("other rules")
-		w.after(e.last, func() { o.life.load("rules") })
+		o.daemon().load("other rules")
+		w.after(e.last, func() { o.daemon().load("rules") })
 	case "freeze":
 		if err := w.root.Freeze(context.Background(), "sre", "wait"); err == nil {
 			w.after(e.last, func() { _ = w.root.Unfreeze(context.Background(), "sre", "go on") })
@@ -200,7 +201,7 @@ func (w *world) happen(e event) {
 		}
 	case "slow":
 		for _, g := range w.order {
-			g.slow = 30 * time.Second
+			g.change(func() { g.slow = 30 * time.Second })
 		}
 	case "flap":
 		w.set("az-a", true)
@@ -226,12 +227,14 @@ func (w *world) happenToData(e event) {
 		w.when(e, func(l *life) { w.isolate(l.name, e.last) })
 	case "lag":
 		for _, g := range w.order {
-			g.behind = e.last
+			g.change(func() { g.behind = e.last })
 		}
 	case "unwell": // the groups show an error, for a while
 		for _, g := range w.order {
+			g.mu.Lock()
 			was, status := g.state, g.status
 			g.state, g.status = replication.Errored, "error"
+			g.mu.Unlock()
 			w.after(e.last, func() { g.recover(was, status) })
 		}
 	}
@@ -249,14 +252,14 @@ func (w *world) lose(e event) {
 	w.set(e.who, true)
 	w.lostAt = w.now()
 	for _, g := range w.order {
-		g.lastSync = time.Now().Add(-g.behind)
+		g.change(func() { g.lastSync = time.Now().Add(-g.behind) })
 	}
 	if leader := w.cluster().Leader; leader != nil {
 		w.tell("%s leads", leader.Observer)
 	}
 	switch e.n {
 	case 1:
-		w.observer("obs-a").life.crash("its site is lost")
+		w.observer("obs-a").daemon().crash("its site is lost")
 	case 2:
 		w.sever("obs-a", "obs-b", 1)
 		w.sever("obs-a", "obs-w", 1)
@@ -313,7 +316,7 @@ func (w *world) atStep(o *observer, e event, f func(*life)) {
 		w.first[e.step] = f
 		return
 	}
-	l := o.life
+	l := o.daemon()
 	if e.step == "" {
 		f(l)
 		return
@@ -332,17 +335,17 @@ func (w *world) heal() {
 	w.mu.Unlock()
 	_ = w.root.Unfreeze(context.Background(), "sre", "go on") // it may not be frozen
 	for _, g := range w.order {
-		g.fates = nil
+		g.change(func() { g.fates = nil })
 	}
 	for _, o := range w.observers {
-		o.life.mu.Lock()
-		o.life.then = nil
-		o.life.stalled = 0
-		o.life.paused = time.Time{}
-		other := o.life.hash != "rules"
-		o.life.mu.Unlock()
+		o.daemon().mu.Lock()
+		o.daemon().then = nil
+		o.daemon().stalled = 0
+		o.daemon().paused = time.Time{}
+		other := o.daemon().hash != "rules"
+		o.daemon().mu.Unlock()
 		if other {
-			o.life.load("rules")
+			o.daemon().load("rules")
 		}
 		o.startAgain()
 	}
