@@ -144,9 +144,18 @@ type Explanation struct {
 	Value      float64                 `json:"value"`
 	Act        bool                    `json:"act"`
 	Conditions []replication.Condition `json:"conditions"`
-	Votes      []replication.Vote      `json:"votes"`
-	Incident   string                  `json:"incident,omitempty"`
-	HeldBy     string                  `json:"held_by,omitempty"`
+	// Nearest are the changes that would flip the answer, the smallest first. A no
+	// needs all of them; of a yes each alone would make a no.
+	Nearest  []Change           `json:"nearest"`
+	Votes    []replication.Vote `json:"votes"`
+	Incident string             `json:"incident,omitempty"`
+	HeldBy   string             `json:"held_by,omitempty"`
+}
+
+// Change would flip the verdict of one condition.
+type Change struct {
+	Condition string `json:"condition"`
+	Change    string `json:"change"` // for a person, with numbers
 }
 
 // Explain is GET explain.

@@ -8,6 +8,7 @@ import (
 	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/collector"
 	"github.com/drwatch/drwatch/internal/exposition"
+	"github.com/drwatch/drwatch/internal/failover"
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
@@ -25,6 +26,11 @@ func Caught(log *slog.Logger, f func() error) error { return caught(log, f) }
 
 // AccountOf is an account as the API tells it.
 func AccountOf(a collector.Account, snap *collector.Snapshot) api.Account { return accountOf(a, snap) }
+
+// Explained is a rule's decision on a group as the API tells it.
+func Explained(s failover.State, r failover.RuleView, t failover.Target) api.Explanation {
+	return explanation(s, r, t)
+}
 
 // LocalFreeze looks at what freezes an observer that was started with o.
 func LocalFreeze(o Options) (look func() *replication.Freeze, err error) {

@@ -238,9 +238,12 @@ func (a *App) Explain(account, group string) (api.Explain, error) {
 }
 
 func explanation(state failover.State, r failover.RuleView, t failover.Target) api.Explanation {
-	e := api.Explanation{Rule: r.Rule.Name, Mode: r.Rule.Mode, State: stateOf(t), Since: utc(t.Since), Value: t.Value, Conditions: []replication.Condition{}, Votes: []replication.Vote{}}
+	e := api.Explanation{Rule: r.Rule.Name, Mode: r.Rule.Mode, State: stateOf(t), Since: utc(t.Since), Value: t.Value, Conditions: []replication.Condition{}, Nearest: []api.Change{}, Votes: []replication.Vote{}}
 	if d, ok := decisionOn(state, r.Rule.Name, t.Group.Key); ok {
 		e.Act, e.Mode, e.Conditions = d.Act, d.Mode, d.Conditions
+		for _, n := range d.Nearest {
+			e.Nearest = append(e.Nearest, api.Change{Condition: n.Condition, Change: n.Text})
+		}
 	}
 	for _, v := range state.Cluster.Votes {
 		if v.Rule == r.Rule.Name && v.Group == t.Group.Key {

@@ -1,11 +1,14 @@
 package app_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/app"
 	"github.com/drwatch/drwatch/internal/collector"
+	"github.com/drwatch/drwatch/internal/failover"
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
@@ -30,5 +33,27 @@ func TestWhatIsWrongWithAnAccount(t *testing.T) {
 		if got := app.AccountOf(tc.account, snap).Error; got != tc.want {
 			t.Errorf("%+v: told %q, want %q", tc.account, got, tc.want)
 		}
+	}
+}
+
+// What would flip a decision is told with it, in its order.
+func TestExplanationTellsTheNearestChange(t *testing.T) {
+	r := failover.RuleView{Rule: failover.Rule{Name: "r", Agree: 2, VetoAny: true}}
+	target := failover.Target{Group: replication.Group{Key: replication.GroupKey{Provider: replication.HuaweiSDRS, ID: "g1"}}}
+	d := failover.Decide(failover.Snapshot{Rule: r.Rule, Target: target, Cluster: replication.Cluster{Freeze: &replication.Freeze{Who: "ann"}}})
+	got := app.Explained(failover.State{Decisions: []failover.Decision{d}}, r, target).Nearest
+	if len(got) != len(d.Blocking()) || len(got) != len(d.Nearest) {
+		t.Fatalf("%d changes are told, the decision has %d and %d conditions that block", len(got), len(d.Nearest), len(d.Blocking()))
+	}
+	for i, n := range d.Nearest {
+		if (got[i] != api.Change{Condition: n.Condition, Change: n.Text}) {
+			t.Errorf("change %d is told as %+v, want %+v", i, got[i], n)
+		}
+	}
+	if !slices.Contains(got, api.Change{Condition: "not_frozen", Change: "`drwatch unfreeze`"}) {
+		t.Errorf("what lifts a freeze is not told: %+v", got)
+	}
+	if none := app.Explained(failover.State{}, r, target); none.Nearest == nil {
+		t.Error("without a decision nearest is null, not an empty list")
 	}
 }

@@ -272,12 +272,29 @@ func Explain(w io.Writer, e api.Explain, now time.Time) error {
 		if err := explained(w, r.Conditions); err != nil {
 			return err
 		}
+		nearest(w, r)
 	}
 	if len(e.Rules) > 0 || len(g.Conditions) == 0 {
 		return nil // a rule's conditions have the group's among them
 	}
 	fmt.Fprintf(w, "\nready for a failover: %s\n", yes(g.FailoverReady))
 	return explained(w, g.Conditions)
+}
+
+// nearest is what would flip the answer, the smallest change first: all that a no
+// wants, and what a yes is closest to being stopped by.
+func nearest(w io.Writer, r api.Explanation) {
+	if len(r.Nearest) == 0 {
+		return
+	}
+	if r.Act {
+		fmt.Fprintf(w, "  nearest to a no: %s (%s)\n", plain(r.Nearest[0].Change), r.Nearest[0].Condition)
+		return
+	}
+	fmt.Fprintln(w, "  to act it wants, the nearest first")
+	for _, n := range r.Nearest {
+		fmt.Fprintf(w, "    %s: %s\n", n.Condition, plain(n.Change))
+	}
 }
 
 // votes come with the newest of each observer last.

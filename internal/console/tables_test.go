@@ -213,6 +213,12 @@ func TestTables(t *testing.T) {
 			g.FailoverReady, g.Conditions = false, []replication.Condition{{Name: "status_allows_failover", Value: "normal", Threshold: "normal", OK: true}, {Name: "not_reversed", Value: "b to a", Threshold: "a to b"}}
 			return console.Explain(b, api.Explain{Group: g, Notes: []string{"no rule's targets match this group now"}}, now)
 		},
+		"explain a yes": func(b io.Writer) error {
+			return console.Explain(b, api.Explain{Group: groups()[0], Rules: []api.Explanation{{
+				Rule: "az-a-loss", Mode: replication.Auto, State: "firing", Since: now.Add(-2 * time.Minute), Act: true, Conditions: incident().Guards[:1],
+				Nearest: []api.Change{{Condition: "quorum", Change: "1 site less that says go"}, {Condition: "no_veto", Change: "a veto of any observer"}},
+			}}}, now)
+		},
 		"journal check": func(b io.Writer) error {
 			return console.JournalCheck(b, api.JournalCheck{OK: true, Files: 2, Records: 12, Entries: 84, Stored: 1, StoredEntries: 5})
 		},
@@ -230,6 +236,7 @@ func TestTables(t *testing.T) {
 		"explain": func(b io.Writer) error {
 			return console.Explain(b, api.Explain{Group: groups()[0], Notes: []string{"nothing can be decided: the store is away"}, Rules: []api.Explanation{{
 				Rule: "az-a-loss", Mode: replication.Auto, State: "pending", Since: now.Add(-2 * time.Second), Conditions: incident().Guards,
+				Nearest: []api.Change{{Condition: "lag_under", Change: "the loss must be 12.4s smaller"}, {Condition: "not_frozen", Change: "`drwatch unfreeze`"}},
 				Votes: []replication.Vote{
 					{Observer: "obs-w", Site: "witness", Verdict: replication.Veto, Since: now, Evidence: "is 1"},
 					{Observer: "obs-w", Site: "witness", Verdict: replication.Pending, Since: now, Evidence: "is 0"},

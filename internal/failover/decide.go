@@ -2,7 +2,8 @@ package failover
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,9 +49,13 @@ type Decision struct {
 	Evidence   bool
 	Mode       replication.Mode
 	Conditions []replication.Condition
-	Counted    []replication.Vote // the go votes that make the quorum
-	Lost       time.Time          // when production was last known good
-	LostThere  time.Time          // the same by the provider's clock
+	// Nearest are the changes that would flip the answer, the smallest first by its
+	// share of the threshold. A no needs all of them, one for each condition that
+	// blocks; of a yes each alone would make a no. They are told, never stored.
+	Nearest   []Change
+	Counted   []replication.Vote // the go votes that make the quorum
+	Lost      time.Time          // when production was last known good
+	LostThere time.Time          // the same by the provider's clock
 	// RPO is what a failover now would lose; nil when the provider tells none.
 	RPO *time.Duration
 
@@ -90,33 +95,41 @@ func Decide(s Snapshot) Decision {
 	d.Mode = effectiveMode(s, d.Counted)
 	d.RPO = rpo(s, d.LostThere)
 
-	add := func(cs ...replication.Condition) {
-		for _, c := range cs {
-			d.Conditions = append(d.Conditions, c)
-			if c.OK {
-				continue
-			}
-			d.Act = false
-			if c.Name == condVeto || c.Name == condQuorum && s.Target.UntrueFor > 0 {
-				d.Evidence = false
-			}
+	all := conditions(s, d)
+	d.Conditions = make([]replication.Condition, 0, len(all))
+	for _, c := range all {
+		d.Conditions = append(d.Conditions, c.Condition)
+		if c.OK {
+			continue
+		}
+		d.Act = false
+		if c.Name == condVeto || c.Name == condQuorum && s.Target.UntrueFor > 0 {
+			d.Evidence = false
 		}
 	}
-	add(quorumCondition(s, d.Counted), vetoCondition(s))
-	add(ownershipConditions(s)...)
-	add(directionConditions(s)...)
-	add(s.Target.Group.Ready...)
-	if len(s.Target.Group.Ready) == 0 {
-		add(replication.Condition{Name: "provider_ready", Value: "the provider's preconditions are not known", Threshold: "known"})
-	}
-	add(dataConditions(s, d.RPO)...)
-	add(budgetConditions(s)...)
-	if len(s.Rule.After) > 0 {
-		add(afterCondition(s.After))
-	}
-	add(fenceCondition(s, d.Mode))
-	add(s.Target.Guards...)
+	d.Nearest = nearest(all, d.Act)
 	return d
+}
+
+// conditions are all that must hold, each judged whatever the others say. Of d they
+// need what is counted and measured before.
+func conditions(s Snapshot, d Decision) []judged {
+	all := make([]judged, 0, 32)
+	all = append(all, quorumCondition(s, d.Counted), vetoCondition(s))
+	all = append(all, ownershipConditions(s)...)
+	all = append(all, directionConditions(s)...)
+	all = asShown(all, "the provider", s.Target.Group.Ready)
+	if len(s.Target.Group.Ready) == 0 {
+		c := replication.Condition{Name: "provider_ready", Value: "the provider's preconditions are not known", Threshold: "known"}
+		all = append(all, wants(c, always("the provider must tell the group's preconditions")))
+	}
+	all = append(all, dataConditions(s, d.RPO)...)
+	all = append(all, budgetConditions(s)...)
+	if len(s.Rule.After) > 0 {
+		all = append(all, afterCondition(s.After))
+	}
+	all = append(all, fenceCondition(s, d.Mode))
+	return asShown(all, "the rule", s.Target.Guards)
 }
 
 // lossOf is the last moment production was known to be good, by this observer's
@@ -158,7 +171,7 @@ func rpo(s Snapshot, lost time.Time) *time.Duration {
 		return nil
 	}
 	if g.LastSync.IsZero() {
-		if g.Lag == nil {
+		if g.Lag == nil || *g.Lag < 0 { // less than none is no lag, nor is what was not a number
 			return nil
 		}
 		lag := *g.Lag
@@ -197,10 +210,10 @@ func countedVotes(s Snapshot) []replication.Vote {
 		}
 	}
 	out := make([]replication.Vote, 0, len(bySite))
-	for _, v := range bySite {
-		out = append(out, v)
+	for _, site := range slices.Sorted(maps.Keys(bySite)) {
+		out = append(out, bySite[site])
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Observer < out[j].Observer })
+	slices.SortStableFunc(out, func(x, y replication.Vote) int { return strings.Compare(x.Observer, y.Observer) })
 	return out
 }
 
@@ -220,8 +233,17 @@ func liveVotes(s Snapshot) []replication.Vote {
 	return out
 }
 
-func quorumCondition(s Snapshot, counted []replication.Vote) replication.Condition {
-	agree, of := s.Rule.quorum(len(sitesOf(s.Cluster, true)))
+// quorumOf is how many sites must agree, of how many.
+func quorumOf(s Snapshot) (agree, of int) {
+	registered := 0
+	if s.Rule.Of == 0 {
+		registered = len(sitesOf(s.Cluster, true))
+	}
+	return s.Rule.quorum(registered)
+}
+
+func quorumCondition(s Snapshot, counted []replication.Vote) judged {
+	agree, of := quorumOf(s)
 	names := make([]string, len(counted))
 	for i, v := range counted {
 		names[i] = v.Site
@@ -233,7 +255,13 @@ func quorumCondition(s Snapshot, counted []replication.Vote) replication.Conditi
 	if n := otherHashes(s); n > 0 {
 		value += fmt.Sprintf("; %d with another rule file not counted", n)
 	}
-	return replication.Condition{Name: condQuorum, Value: value, Threshold: fmt.Sprintf("at least %d", agree), OK: agree > 0 && len(counted) >= agree}
+	c := judged{Condition: replication.Condition{Name: condQuorum, Value: value, Threshold: fmt.Sprintf("at least %d", agree), OK: agree > 0 && len(counted) >= agree}}
+	if left := agree - len(counted); !c.OK {
+		c.flip, c.far = count(max(left, 1), "more site", "more sites")+" must say go", share(max(left, 1), agree)
+	} else {
+		c.flip, c.far = count(1-left, "site less that says go", "sites less that say go"), share(1-left, agree)
+	}
+	return c
 }
 
 func otherHashes(s Snapshot) int {
@@ -255,30 +283,44 @@ func sitesOf(c replication.Cluster, lost bool) map[string]bool {
 		sites[o.Site] = true
 	}
 	if lost {
-		for _, site := range c.Registered {
-			sites[site] = true
+		for _, name := range slices.Sorted(maps.Keys(c.Registered)) {
+			sites[c.Registered[name]] = true
 		}
 	}
 	return sites
 }
 
-func vetoCondition(s Snapshot) replication.Condition {
-	var who []string
+func vetoCondition(s Snapshot) judged {
+	var who, names []string
 	for _, v := range liveVotes(s) {
 		if v.Verdict == replication.Veto {
-			who = append(who, v.Observer+" ("+v.Site+")")
+			who, names = append(who, v.Observer+" ("+v.Site+")"), append(names, v.Observer)
 		}
 	}
-	sort.Strings(who)
-	c := replication.Condition{Name: condVeto, Value: "none", Threshold: "no live veto", OK: true}
-	if len(who) > 0 {
+	slices.Sort(who)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	c := judged{Condition: replication.Condition{Name: condVeto, Value: "none", Threshold: "no live veto", OK: true}}
+	switch {
+	case len(who) > 0:
 		c.Value = strings.Join(who, ", ")
-		c.OK = !s.Rule.VetoAny
+		if c.OK = !s.Rule.VetoAny; !c.OK {
+			c.flip, c.far = vetoesOf(names)+" must go", float64(len(names))
+		}
+	case s.Rule.VetoAny:
+		c.flip, c.far = "a veto of any observer", 1
 	}
 	if !s.Rule.VetoAny {
 		c.Threshold = "not asked for"
 	}
 	return c
+}
+
+func vetoesOf(observers []string) string {
+	if len(observers) == 1 {
+		return "the veto of " + observers[0]
+	}
+	return "the vetoes of " + and(observers)
 }
 
 // effectiveMode is the lowest over the leader, the counted voters, the claim,
@@ -293,7 +335,7 @@ func effectiveMode(s Snapshot, counted []replication.Vote) replication.Mode {
 	}
 	// Where more than one site must agree, an observer that is alone for a while
 	// cannot act, and what it says then must not lower the mode for good.
-	agree, _ := s.Rule.quorum(len(sitesOf(s.Cluster, true)))
+	agree, _ := quorumOf(s)
 	if agree <= 1 && len(sitesOf(s.Cluster, false)) <= 1 && !s.AcceptSingle {
 		m = replication.Lowest(m, replication.Approve)
 	}

@@ -142,6 +142,10 @@ func TestDecideBlocks(t *testing.T) {
 		{"lag hidden by a clock that is behind the provider's", func(s *failover.Snapshot) { s.Target.Skew = 10 * time.Minute }, []string{"lag_under"}},
 		{"lag at the limit", func(s *failover.Snapshot) { s.Target.Group.LastSync = t0.Add(-220 * time.Second) }, []string{"lag_under"}},
 		{"lag not told", func(s *failover.Snapshot) { s.Target.Group.LastSync = time.Time{} }, []string{"lag_under"}},
+		{"a lag that is less than none", func(s *failover.Snapshot) {
+			lag := -time.Second
+			s.Target.Group.LastSync, s.Target.Group.Lag = time.Time{}, &lag
+		}, []string{"lag_under"}},
 		{"lag not told by a provider that has one, though unknown is allowed", func(s *failover.Snapshot) {
 			toEBS(s)
 			s.Rule.Fence, s.Rule.LagUnknownAllow = "accept_split_brain: test", true

@@ -202,9 +202,11 @@ func hashOf(sorted []string) string {
 
 // afterCondition: every target of the rules before this one has succeeded in this
 // loss of the site. A rule without targets there holds nobody up.
-func afterCondition(tiers []TierState) replication.Condition {
-	c := replication.Condition{Name: "after", Threshold: "all targets of the rules before it have succeeded in this site loss", OK: true}
+func afterCondition(tiers []TierState) judged {
+	c := judged{Condition: replication.Condition{Name: "after", Threshold: "all targets of the rules before it have succeeded in this site loss", OK: true}}
 	texts := make([]string, len(tiers))
+	var needs []string
+	left, targets := 0, 0
 	for i, t := range tiers {
 		texts[i] = fmt.Sprintf("%s: %d of %d", t.Rule, t.Succeeded, t.Targets)
 		switch {
@@ -215,8 +217,29 @@ func afterCondition(tiers []TierState) replication.Condition {
 		case len(t.Left) > 0:
 			texts[i] += ", not " + strings.Join(t.Left, ", ")
 		}
-		c.OK = c.OK && t.done()
+		left, targets = left+max(t.Targets-t.Succeeded, 0), targets+t.Targets
+		if !t.done() {
+			c.OK, needs = false, append(needs, t.needs())
+		}
 	}
 	c.Value = strings.Join(texts, "; ")
+	if !c.OK {
+		c.flip, c.far = and(needs), 1
+		if left > 0 {
+			c.far = share(left, targets)
+		}
+	}
 	return c
+}
+
+// needs is what a tier that is not done wants.
+func (t TierState) needs() string {
+	left := max(t.Targets-t.Succeeded, 0)
+	switch {
+	case !t.Known:
+		return "all targets of " + t.Rule + " must be known and have succeeded"
+	case left > len(t.Left):
+		return fmt.Sprintf("%s of %s must succeed", count(left, "more group", "more groups"), t.Rule)
+	}
+	return fmt.Sprintf("%s of %s must succeed", and(t.Left), t.Rule)
 }

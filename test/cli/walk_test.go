@@ -50,6 +50,8 @@ func TestGettingStarted(t *testing.T) {
 	})
 	if said, _ := run(t, dir, "explain", "db-orders", "--url", url); !strings.Contains(said, "NO  no_veto") {
 		t.Errorf("explain does not show the veto of a site that answers:\n%s", said)
+	} else if !strings.Contains(said, "no_veto: the veto of ") {
+		t.Errorf("explain does not say what would flip the answer:\n%s", said)
 	}
 
 	post(t, control+"/sim/sites/az-a/lose")
