@@ -74,7 +74,8 @@ func (r room) judge(w *world) []string {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	violations := strings.Join(w.violations, "; ")
-	if r.broken == "" && violations != "" || r.broken != "" && !strings.Contains(violations, r.broken) {
+	without := strings.HasPrefix(r.name, "without") // may break what the checks know of
+	if !without && violations != "" || !strings.Contains(violations, r.broken) {
 		say("violated: %q, expected: %q", violations, r.broken)
 	}
 	for _, g := range w.order {
