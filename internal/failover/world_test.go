@@ -217,8 +217,10 @@ func newWorld(t *testing.T, provider replication.Provider, mode replication.Mode
 		Fence: "accept_split_brain: test", LagUnder: 30 * time.Second, DataAgeUnder: 2 * time.Minute, Cooldown: time.Hour,
 		MaxConcurrent: 20, MaxFailures: 3, ExecutionTimeout: 10 * time.Minute, ApprovalTimeout: time.Hour, Approvals: 1,
 	}
+	store := quorumtest.New(time.Now, "obs-w", "witness")
+	theMade.watch(t, store)
 	return &world{
-		t: t, cloud: c, store: quorumtest.New(time.Now, "obs-w", "witness"), log: discard,
+		t: t, cloud: c, store: store, log: discard,
 		rules: &rules{rule: rule, cloud: c, observer: "obs-w", site: "witness", verdict: replication.Go, lost: time.Now()},
 	}
 }

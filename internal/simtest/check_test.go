@@ -26,6 +26,7 @@ func (w *world) judgeCommit(a quorumtest.Applied) {
 			w.violated("incident %s cannot be read: %v", id, err)
 			return
 		}
+		w.judgePhase(a, inc)
 		switch a.Txn.Op {
 		case "claim":
 			w.tell("%s claims %s as %s, votes of %s", a.Observer, inc.Name, inc.ID, voters(inc))

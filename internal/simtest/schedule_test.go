@@ -118,7 +118,7 @@ func play(t *testing.T, p plan) (w *world) {
 	synctest.Test(t, func(*testing.T) {
 		w = &world{
 			began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, cut: map[[2]string]int{},
-			groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, rule: theRule, heals: cmp.Or(p.heals, healedAt), off: p.off,
+			groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, phases: map[string]replication.Phase{}, rule: theRule, heals: cmp.Or(p.heals, healedAt), off: p.off,
 		}
 		if p.rule != "" {
 			w.rule = mustParse(p.rule)

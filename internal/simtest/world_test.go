@@ -26,6 +26,7 @@ type world struct {
 	rule      *rulefile.Rule
 	heals     time.Duration
 	off       string
+	phases    map[string]replication.Phase
 
 	mu         sync.Mutex
 	rng        map[string]*rand.Rand
