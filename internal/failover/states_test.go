@@ -187,7 +187,7 @@ func statesPage() string {
 Drawn from ` + "`failover.Transitions`" + `, the one table of what an incident may do. Every test of the package, and every story of the simulation, refuses a transition that the table has not; and each of its rows is made by some test. How it comes to them is told in [How it decides](how-it-decides.md), what to do in each phase in [Operations](operations.md#what-to-do-for-each-phase).
 
 - ` + "`open`, `held`, `executing` and `verifying`" + ` have not ended. ` + "`open` and `held`" + ` have no call under way; an intent is stored before each call, and stands in ` + "`executing`" + ` until its outcome does.
-- ` + "`verifying`" + ` waits for the provider's proof. Time alone does not end it.
+- ` + "`verifying`" + ` waits for the provider's proof. Time alone does not end it, but that the proof of a drill, a start or a stop is waited for no longer than two hours.
 - After an end nothing is sent. Only an acknowledgement is still added to the journal.
 - A take-over, an approval and an abort that is asked for leave the incident in its phase; who holds it acts on them.
 `)
