@@ -17,7 +17,7 @@ func ownershipConditions(s Snapshot) []judged {
 		leaderCondition(s),
 		wants(replication.Condition{Name: "can_act", Value: yesNo(s.CanAct), Threshold: "credentials that may act", OK: s.CanAct}, always("this observer must have credentials that may act")),
 		fitNeeds(s.Fitness),
-		wants(frozenCondition(s.Cluster.Freeze), always("`drwatch unfreeze`")),
+		wants(frozenCondition(s.Cluster.Freeze), func() string { return thaw(s) }),
 		latchNeeds(rec.Latch),
 	}
 	if s.Claim == nil {
@@ -29,6 +29,19 @@ func ownershipConditions(s Snapshot) []judged {
 		func() string {
 			return fmt.Sprintf("the group must be claimed by %s; it is by %s", s.Claim.ID, orNobody(rec.OpenIncident))
 		}))
+}
+
+// condLocalFreeze is the condition of fitness that does not hold while something on
+// its machine freezes this observer.
+const condLocalFreeze = "local_freeze"
+
+// thaw is what lifts the freeze. A command does not lift one of this observer alone,
+// which makes it unfit too.
+func thaw(s Snapshot) string {
+	if slices.ContainsFunc(s.Fitness, func(f replication.Condition) bool { return f.Name == condLocalFreeze && !f.OK }) {
+		return "the freeze of " + s.Cluster.Freeze.Who + " must be lifted"
+	}
+	return "`drwatch unfreeze`"
 }
 
 func leaderCondition(s Snapshot) judged {
@@ -146,14 +159,21 @@ func directionConditions(s Snapshot) []judged {
 		base := s.Cluster.Groups[t.Group.Key].Baseline
 		cs = append(cs, wants(
 			replication.Condition{Name: "baseline", Value: orUnknown(t.Group.Baseline), Threshold: "as recorded while all was well: " + orUnknown(base), OK: base != "" && base == t.Group.Baseline},
-			func() string { return "the clusters' ids and roles must be as recorded: " + orUnknown(base) }))
+			func() string {
+				if base == "" {
+					return "the clusters' ids and roles must be taken down while all is well"
+				}
+				return "the clusters' ids and roles must be as recorded: " + base
+			}))
 	}
 	if s.Claim != nil {
 		p := s.Claim.Plan
 		same := t.Group.Active == p.From && t.Group.Standby() == p.To
 		cs = append(cs, wants(
 			replication.Condition{Name: "direction", Value: fmt.Sprintf("%s to %s", t.Group.Active, t.Group.Standby()), Threshold: fmt.Sprintf("%s to %s", p.From, p.To), OK: same},
-			func() string { return fmt.Sprintf("the group must stand as planned: %s to %s", p.From, p.To) }))
+			func() string {
+				return fmt.Sprintf("the group must stand as planned: %s to %s", orUnknown(p.From.String()), orUnknown(p.To.String()))
+			}))
 	}
 	return cs
 }
@@ -177,8 +197,10 @@ func unrecordedMove(rec replication.GroupRecord, g replication.Group) bool {
 func targetUpCondition(s Snapshot) judged {
 	c := replication.Condition{Name: "target_site_not_down", Value: "nobody sees it down", Threshold: "no voter sees the target site down", OK: true}
 	var who []string
-	for _, v := range liveVotes(s) {
-		if v.TargetDown {
+	// As a veto it counts while the store keeps it: who has fallen silent has not
+	// seen the site come up.
+	for _, v := range s.Cluster.Votes {
+		if v.TargetDown && v.Rule == s.Rule.Name && v.Group == s.Target.Group.Key {
 			who = append(who, v.Observer+" ("+v.Site+")")
 		}
 	}

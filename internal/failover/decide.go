@@ -126,10 +126,10 @@ func conditions(s Snapshot, d Decision) []judged {
 	all = append(all, dataConditions(s, d.RPO)...)
 	all = append(all, budgetConditions(s)...)
 	if len(s.Rule.After) > 0 {
-		all = append(all, afterCondition(s.After))
+		all = append(all, afterCondition(s.Rule.After, s.After))
 	}
 	all = append(all, fenceCondition(s, d.Mode))
-	return asShown(all, "the rule", s.Target.Guards)
+	return asShown(all, "the guard", s.Target.Guards)
 }
 
 // lossOf is the last moment production was known to be good, by this observer's
@@ -221,7 +221,7 @@ func countedVotes(s Snapshot) []replication.Vote {
 // observer's heart is seen to beat; a veto outlives its writer as long as the
 // store keeps it.
 func liveVotes(s Snapshot) []replication.Vote {
-	var out []replication.Vote
+	out := make([]replication.Vote, 0, min(len(s.Cluster.Votes), 8))
 	for _, v := range s.Cluster.Votes {
 		if v.Rule != s.Rule.Name || v.Group != s.Target.Group.Key {
 			continue

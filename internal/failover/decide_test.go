@@ -131,6 +131,13 @@ func TestDecideBlocks(t *testing.T) {
 		{"production is not at the lost site", func(s *failover.Snapshot) { s.Target.ActiveSite, s.Target.TargetSite = "az-c", "az-b" }, []string{"active_site_lost"}},
 		{"no site names the target", func(s *failover.Snapshot) { s.Target.TargetSite = "" }, []string{"target_site_known"}},
 		{"a voter sees the target site down", func(s *failover.Snapshot) { s.Cluster.Votes[0].TargetDown = true }, []string{"target_site_not_down"}},
+		{"who saw the target site down has fallen silent", func(s *failover.Snapshot) {
+			veto(s, "obs-a", "az-a")
+			v := &s.Cluster.Votes[2]
+			v.Verdict, v.TargetDown = replication.Abstain, true
+			s.Beating["obs-a"] = false
+		}, []string{"target_site_not_down"}},
+		{"nothing is told of the rules before", func(s *failover.Snapshot) { s.Rule.After = []string{"data"} }, []string{"after"}},
 		{"the provider's status forbids it", func(s *failover.Snapshot) { s.Target.Group.Ready[0].OK = false }, []string{"status_allows_failover"}},
 		{"the provider's conditions are not known", func(s *failover.Snapshot) { s.Target.Group.Ready = nil }, []string{"provider_ready"}},
 		{"old data", func(s *failover.Snapshot) { s.Target.Group.ReadAt = t0.Add(-3 * time.Minute) }, []string{"data_age_under"}},

@@ -44,7 +44,7 @@ func always(need string) func() string { return func() string { return need } }
 // threshold.
 func asShown(all []judged, who string, cs []replication.Condition) []judged {
 	for _, c := range cs {
-		all = append(all, wants(c, func() string { return who + " must show " + c.Name + ": " + c.Threshold }))
+		all = append(all, wants(c, func() string { return who + " must show " + c.Threshold }))
 	}
 	return all
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/policy"
 	"github.com/drwatch/drwatch/internal/replication"
 )
 
@@ -148,6 +149,13 @@ func TestTheNearestChangeIsTheChange(t *testing.T) {
 		{
 			"frozen", "not_frozen", "`drwatch unfreeze`",
 			func(s *failover.Snapshot) { s.Cluster.Freeze = &replication.Freeze{Who: "ann"} }, nil, func(*failover.Snapshot) {},
+		},
+		{
+			"frozen here", "not_frozen", "the freeze of the file /data/FREEZE must be lifted",
+			func(s *failover.Snapshot) {
+				s.Cluster.Freeze = &replication.Freeze{Who: "the file /data/FREEZE"}
+				s.Fitness = []replication.Condition{{Name: policy.FitFrozen}}
+			}, nil, func(*failover.Snapshot) {},
 		},
 		{
 			"latched", "not_latched", "`drwatch ack i7 --reason …`",

@@ -201,13 +201,15 @@ func hashOf(sorted []string) string {
 }
 
 // afterCondition: every target of the rules before this one has succeeded in this
-// loss of the site. A rule without targets there holds nobody up.
-func afterCondition(tiers []TierState) judged {
+// loss of the site. A rule without targets there holds nobody up; one of which
+// nothing is told does.
+func afterCondition(rules []string, known []TierState) judged {
 	c := judged{Condition: replication.Condition{Name: "after", Threshold: "all targets of the rules before it have succeeded in this site loss", OK: true}}
-	texts := make([]string, len(tiers))
+	texts := make([]string, len(rules))
 	var needs []string
 	left, targets := 0, 0
-	for i, t := range tiers {
+	for i, rule := range rules {
+		t := tierOf(rule, known)
 		texts[i] = fmt.Sprintf("%s: %d of %d", t.Rule, t.Succeeded, t.Targets)
 		switch {
 		case !t.Known && t.Targets == 0:
@@ -230,6 +232,16 @@ func afterCondition(tiers []TierState) judged {
 		}
 	}
 	return c
+}
+
+// tierOf is how far the rule has got, not known where nothing tells.
+func tierOf(rule string, known []TierState) TierState {
+	for _, t := range known {
+		if t.Rule == rule {
+			return t
+		}
+	}
+	return TierState{Rule: rule}
 }
 
 // needs is what a tier that is not done wants.
