@@ -22,8 +22,8 @@ const (
 	claimsAtOnce = 32
 	// claimShare is the part of the lease in which a round may begin claims. It is
 	// more than roundShare, which is for what is done one after the other: the
-	// round still ends within a quarter of the lease.
-	claimShare = 8
+	// round still ends within a third of the lease.
+	claimShare = 5
 )
 
 // claimAll claims what the decisions allow, many at a time. Conflicts are left to
@@ -63,7 +63,6 @@ type claims struct {
 	cluster replication.Cluster
 	began   time.Time
 	targets map[targetKey]place
-	votes   map[targetKey][]replication.Vote
 	taken   map[replication.GroupKey]bool // claimed in this round
 	first   map[string]bool               // sites whose loss is made in this round
 
@@ -83,17 +82,13 @@ type place struct{ rule, target int }
 
 func newClaims(c *Controller, eval Evaluation, cluster replication.Cluster) *claims {
 	all := &claims{
-		c: c, eval: eval, cluster: cluster, began: c.o.Now(), targets: map[targetKey]place{}, votes: map[targetKey][]replication.Vote{},
+		c: c, eval: eval, cluster: cluster, began: c.o.Now(), targets: map[targetKey]place{},
 		taken: map[replication.GroupKey]bool{}, first: map[string]bool{}, free: make(chan struct{}, claimsAtOnce),
 	}
 	for i, r := range eval.Rules {
 		for j := range r.Targets {
 			all.targets[targetKey{r.Rule.Name, r.Targets[j].Group.Key}] = place{i, j}
 		}
-	}
-	for _, v := range cluster.Votes {
-		k := targetKey{v.Rule, v.Group}
-		all.votes[k] = append(all.votes[k], v)
 	}
 	return all
 }
@@ -108,12 +103,9 @@ func (a *claims) target(d Decision) (RuleView, Target, bool) {
 }
 
 // decide decides once more, so that the journal holds the very snapshot that the
-// claim was decided on. Of the votes it has those on the target: no decision looks
-// at others.
+// claim was decided on.
 func (a *claims) decide(r RuleView, t Target) (replication.Claim, bool) {
-	cluster := a.cluster
-	cluster.Votes = a.votes[targetKey{r.Rule.Name, t.Group.Key}]
-	s := a.c.snapshot(a.c.election, r, t, cluster)
+	s := a.c.snapshot(a.c.election, r, t, a.cluster)
 	d := decided(s)
 	if !d.Act {
 		return replication.Claim{}, false

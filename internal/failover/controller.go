@@ -113,6 +113,7 @@ type Controller struct {
 	calls     int
 	callsHeld bool
 	tiers     tierMemo
+	votes     voteMemo
 	waited    map[string]time.Duration // persons' incidents → the cluster clock when they last had to wait
 
 	// Only the goroutine of Round touches these.
@@ -381,6 +382,7 @@ func (c *Controller) beating() map[string]bool {
 }
 
 func (c *Controller) snapshot(election int64, r RuleView, t Target, cluster replication.Cluster) Snapshot {
+	cluster.Votes = c.votesOn(targetKey{r.Rule.Name, t.Group.Key}, cluster)
 	return Snapshot{
 		Now: c.o.Now(), Rule: r.Rule, Target: t, Fitness: r.Fitness, Cluster: cluster, Beating: c.beating(),
 		Election: election, AcceptSingle: c.o.AcceptSingle, CanAct: c.canAct(r.Rule.Mode, t.Group.Account),

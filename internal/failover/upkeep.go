@@ -181,12 +181,14 @@ func lossOpen(cluster replication.Cluster, site string) bool {
 // tellBlocked tells, again and again, of a trigger that has been true for its
 // whole `for` and a minute more with nothing executing (invariant 30).
 func (c *Controller) tellBlocked(eval Evaluation, ds []Decision, cluster replication.Cluster) {
+	on := map[targetKey][]Decision{}
+	for _, d := range ds {
+		k := targetKey{d.Rule, d.Group}
+		on[k] = append(on[k], d)
+	}
 	c.tellEach(eval, cluster, func(r RuleView, t Target) []string {
 		var why []string
-		for _, d := range ds {
-			if d.Rule != r.Rule.Name || d.Group != t.Group.Key {
-				continue
-			}
+		for _, d := range on[targetKey{r.Rule.Name, t.Group.Key}] {
 			if d.Act {
 				why = append(why, "every condition holds, the claim has not been made yet")
 			}
