@@ -99,7 +99,12 @@ func (c client) Scan(ctx context.Context, spans ...ledger.Span) (ledger.View, er
 	var v ledger.View
 	for _, s := range spans {
 		for more := true; more; {
-			page, next, err := c.page(ctx, s, v.Revision)
+			// What was at a revision does not change: once a majority has told which one is
+			// the present, a member answers by itself, unless it has not got so far.
+			page, next, err := c.page(ctx, s, v.Revision, v.Revision != 0)
+			if errors.Is(err, rpctypes.ErrFutureRev) {
+				page, next, err = c.page(ctx, s, v.Revision, false)
+			}
 			if err != nil {
 				return ledger.View{}, err
 			}
@@ -112,10 +117,15 @@ func (c client) Scan(ctx context.Context, spans ...ledger.Span) (ledger.View, er
 }
 
 // page reads up to pageSize keys at a revision, 0 for the present one. next is
-// where the following page begins, "" when there is none.
-func (c client) page(ctx context.Context, s ledger.Span, rev int64) (v ledger.View, next string, err error) {
+// where the following page begins, "" when there is none. local: the member answers
+// without asking the others.
+func (c client) page(ctx context.Context, s ledger.Span, rev int64, local bool) (v ledger.View, next string, err error) {
+	options := []clientv3.OpOption{clientv3.WithRange(s.To), clientv3.WithLimit(pageSize), clientv3.WithRev(rev)}
+	if local {
+		options = append(options, clientv3.WithSerializable())
+	}
 	err = c.call(ctx, func(ctx context.Context, cli *clientv3.Client) (*etcdserverpb.ResponseHeader, error) {
-		r, err := cli.Get(ctx, s.From, clientv3.WithRange(s.To), clientv3.WithLimit(pageSize), clientv3.WithRev(rev))
+		r, err := cli.Get(ctx, s.From, options...)
 		if err != nil {
 			return nil, err
 		}

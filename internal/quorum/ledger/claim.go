@@ -47,6 +47,11 @@ func (l *Ledger) Claim(ctx context.Context, c replication.Claim) (replication.In
 	rev, err := l.commit(ctx, Txn{
 		Op: "claim", What: what, If: l.claimCompares(c), Puts: ps.list, Witness: l.keys.entry(inc.ID, entry.Seq),
 	})
+	if errors.Is(err, replication.ErrConflict) { // what stands now says more than that something has changed
+		if _, _, now := l.readClaimable(ctx, c, what); errors.Is(now, replication.ErrConflict) {
+			err = now
+		}
+	}
 	if err != nil {
 		return replication.IncidentRecord{}, err
 	}
@@ -73,19 +78,35 @@ func checkClaim(c replication.Claim) error {
 	return nil
 }
 
-// claimable reads the group's record, which the claim keeps but for its open
-// incident.
+// claimable is the group's record, which the claim keeps but for its open incident:
+// as the last read had it, if that is the one the claim was decided on, because the
+// claim compares it anyway and its readers may be far from each other.
 func (l *Ledger) claimable(ctx context.Context, c replication.Claim, what string) (replication.GroupRecord, Item, error) {
+	key := l.keys.group(c.Incident.Key())
+	it, known := l.lastRead(key, c.GroupRev)
+	if !known {
+		return l.readClaimable(ctx, c, what)
+	}
+	return l.judgeClaimable(it, c, what)
+}
+
+// readClaimable is claimable as it is now.
+func (l *Ledger) readClaimable(ctx context.Context, c replication.Claim, what string) (replication.GroupRecord, Item, error) {
 	key := l.keys.group(c.Incident.Key())
 	v, err := l.o.KV.Get(ctx, key)
 	if err != nil {
 		return replication.GroupRecord{}, Item{}, fmt.Errorf("%s: %w", what, err)
 	}
-	rec := replication.GroupRecord{}
 	it := v.At(key)
+	it.Key = key // also when there is none yet
+	return l.judgeClaimable(it, c, what)
+}
+
+func (l *Ledger) judgeClaimable(it Item, c replication.Claim, what string) (replication.GroupRecord, Item, error) {
+	rec := replication.GroupRecord{}
 	if it.Mod != 0 {
 		if err := json.Unmarshal(it.Value, &rec); err != nil {
-			return rec, it, fmt.Errorf("%s: key %s: %w", what, key, err)
+			return rec, it, fmt.Errorf("%s: key %s: %w", what, it.Key, err)
 		}
 	}
 	switch {
@@ -96,7 +117,6 @@ func (l *Ledger) claimable(ctx context.Context, c replication.Claim, what string
 	case it.Mod != c.GroupRev:
 		return rec, it, &Conflict{What: what, Changed: []string{"the record of the group"}}
 	}
-	it.Key = key // also when there is none yet
 	return rec, it, nil
 }
 
@@ -115,16 +135,20 @@ func (l *Ledger) claimCompares(c replication.Claim) []Compare {
 	if site != "" {
 		cs = append(cs, unchanged("the loss of site "+site, l.keys.loss(site), c.LossRev))
 	}
-	return append(cs, l.voteCompares(c.Incident.Rule, replication.VoteGuard{Revision: c.Revision, Votes: c.Votes})...)
+	return append(cs, l.voteCompares(c.Incident.Rule, c.Incident.Key(), replication.VoteGuard{Revision: c.Revision, Votes: c.Votes})...)
 }
 
 // voteCompares: each counted vote stands as it was read, nobody has said anything
 // new about the rule, and what is written still means what it did. The second is
-// what notices a new veto.
-func (l *Ledger) voteCompares(rule string, g replication.VoteGuard) []Compare {
+// what notices a new veto. It looks at one small key of each observer, because a
+// compare reads all that it looks at, and at the votes on the group beside those.
+func (l *Ledger) voteCompares(rule string, key replication.GroupKey, g replication.VoteGuard) []Compare {
 	cs := []Compare{{
 		Name: fmt.Sprintf("a vote on rule %s is newer than revision %d", rule, g.Revision),
-		Kind: NoneNewer, Key: l.keys.votes(rule), Rev: g.Revision,
+		Kind: NoneNewer, Key: l.keys.allVoted(rule), Rev: g.Revision,
+	}, {
+		Name: fmt.Sprintf("a vote of rule %s on the group is newer than revision %d", rule, g.Revision),
+		Kind: NoneNewer, Key: l.keys.votesOn(rule, key), Rev: g.Revision,
 	}, {
 		Name: "the format of the store", Kind: NoneNewer, Key: l.keys.format(), Rev: g.Revision,
 	}}

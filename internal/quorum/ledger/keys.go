@@ -43,8 +43,19 @@ func (k keys) slot(rule string, n int) string {
 }
 func (k keys) started(rule, incident string) string { return k.join("started", rule, incident) }
 func (k keys) allStarted() string                   { return k.root + "started/" }
-func (k keys) votes(rule string) string             { return k.join("vote", rule) + "/" }
-func (k keys) chain() string                        { return k.join("chain", operator) }
+
+// votesOn holds all votes of the rule on the group, beside those on groups that
+// share its shard.
+func (k keys) votesOn(rule string, g replication.GroupKey) string {
+	return k.join("vote", rule, shard(g)) + "/"
+}
+
+// voted is written with every vote of an observer on a rule: one small key, to
+// notice a new vote on any group by without reading thousands.
+func (k keys) voted(rule, observer string) string { return k.join("voted", rule, observer) }
+func (k keys) allVoted(rule string) string        { return k.join("voted", rule) + "/" }
+
+func (k keys) chain() string { return k.join("chain", operator) }
 func (k keys) late(id string, token int64) string {
 	return k.join("late", id, fmt.Sprint(token))
 }

@@ -48,3 +48,17 @@ func decodeHolder(it Item) (h replication.Holder, err error) {
 	err = json.Unmarshal(it.Value, &h)
 	return h, err
 }
+
+// lastRead is the item of a key as the last read had it, if it was at that revision;
+// of a key that was not there at revision 0 nothing needs to be known.
+func (l *Ledger) lastRead(key string, rev int64) (Item, bool) {
+	if rev == 0 {
+		return Item{Key: key}, true
+	}
+	was := l.memo.Load()
+	if was == nil {
+		return Item{}, false
+	}
+	r, ok := (*was)[key]
+	return Item{Key: key, Value: r.raw, Mod: r.mod}, ok && r.mod == rev
+}

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,7 +83,7 @@ var errShape = errors.New("not a key of this version of drwatch")
 // arity is how many parts a key of each kind has; vote has more.
 var arity = map[string]int{
 	"leader": 1, "freeze": 1, "clock": 1, "format": 1, "observer": 2, "registered": 2, "incident": 2, "holder": 2, "abort": 2, "loss": 2,
-	"slot": 3, "started": 3, "group": 3, "episode": 4, "chain": 2, "late": 3,
+	"slot": 3, "started": 3, "group": 3, "episode": 4, "chain": 2, "late": 3, "voted": 3,
 }
 
 // add reads one key. A kind that is not known is a newer version's, and nothing
@@ -117,7 +116,7 @@ func (d *decoder) add(p []string, it Item) error {
 		return err
 	case "slot":
 		return d.slot(p[1], p[2], string(it.Value))
-	case "chain", "late", "format":
+	case "chain", "late", "format", "voted":
 		return nil
 	}
 	return d.record(p, it)
@@ -148,7 +147,9 @@ func (d *decoder) record(p []string, it Item) error {
 		return decodeInto(it, func(s replication.SiteLoss) { s.Rev = it.Mod; d.c.Losses[p[1]] = s })
 	case "group":
 		g := replication.GroupKey{Provider: replication.Provider(p[1]), ID: p[2]}
-		return decodeInto(it, func(r replication.GroupRecord) { r.Rev = it.Mod; d.c.Groups[g] = r })
+		r, err := once(d.memo, it, decodeGroup)
+		d.c.Groups[g] = r
+		return err
 	case "episode":
 		return decodeInto(it, func(e replication.Episode) { d.c.Episodes[replication.EpisodeKey(e.Rule, e.Group)] = e })
 	}
@@ -184,6 +185,12 @@ func decodeIncident(it Item) (replication.Incident, error) {
 	// Reads share what was decoded: to append must mean to copy.
 	inc.Votes, inc.Guards, inc.Calls, inc.Approvals = slices.Clip(inc.Votes), slices.Clip(inc.Guards), slices.Clip(inc.Calls), slices.Clip(inc.Approvals)
 	return inc, nil
+}
+
+func decodeGroup(it Item) (r replication.GroupRecord, err error) {
+	err = json.Unmarshal(it.Value, &r)
+	r.Rev = it.Mod
+	return r, err
 }
 
 func decodeInto[T any](it Item, put func(T)) error {
@@ -240,7 +247,8 @@ func (d *decoder) slot(rule, n, incident string) error {
 }
 
 // finish joins incidents with holders and aborts, and sorts what came in map
-// order, so that one revision always reads the same.
+// order, so that one revision always reads the same. The votes stand in the order
+// of their keys, and within each of their groups.
 func (d *decoder) finish() (replication.Cluster, error) {
 	for id, rec := range d.c.Incidents {
 		rec, err := joined(rec, d.holders[id], d.aborts[id], d.memo)
@@ -256,10 +264,6 @@ func (d *decoder) finish() (replication.Cluster, error) {
 			d.c.Started[rule] = recent
 		}
 	}
-	slices.SortFunc(d.c.Votes, func(a, b replication.Vote) int {
-		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Group.String(), b.Group.String()),
-			cmp.Compare(a.Observer, b.Observer), cmp.Compare(a.Key, b.Key))
-	})
 	return d.c, nil
 }
 

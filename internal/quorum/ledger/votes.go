@@ -126,8 +126,9 @@ func (l *Ledger) vetoLease(ctx context.Context, ttl time.Duration) (int64, error
 
 // voteOp writes or, without a value, deletes one key.
 type voteOp struct {
-	key string
-	put *Put
+	key  string
+	put  *Put
+	rule string // of the votes that are put
 }
 
 // voteWrites is what differs between what stands and what is wanted. Vetoes are
@@ -143,7 +144,11 @@ func (l *Ledger) voteWrites(want map[string]shardValue) (vetoes, rest []voteOp, 
 		if err != nil {
 			return nil, nil, fmt.Errorf("key %s: %w", key, err)
 		}
-		op := voteOp{key: key, put: &Put{Key: key, Value: b, Lease: l.votes.vetoes[key]}}
+		parts, err := l.keys.split(key)
+		if err != nil {
+			return nil, nil, err
+		}
+		op := voteOp{key: key, rule: parts[1], put: &Put{Key: key, Value: b, Lease: l.votes.vetoes[key]}}
 		if op.put.Lease != 0 {
 			vetoes = append(vetoes, op)
 			continue
@@ -167,15 +172,19 @@ func sameVerdicts(a, b shardValue) bool { return a.Site == b.Site && maps.Equal(
 
 func chunks(ops []voteOp) [][]voteOp {
 	var out [][]voteOp
-	start, size := 0, 0
+	start, size, rules := 0, 0, map[string]bool{}
 	for i, op := range ops {
 		n := 0
 		if op.put != nil {
 			n = len(op.put.Value)
 		}
-		if i > start && (i-start == voteOps || size+n > voteBytes) {
+		if i > start && (i-start+len(rules)+1 >= voteOps || size+n > voteBytes) {
 			out = append(out, ops[start:i])
 			start, size = i, 0
+			clear(rules)
+		}
+		if op.rule != "" {
+			rules[op.rule] = true
 		}
 		size += n
 	}
@@ -190,13 +199,18 @@ func chunks(ops []voteOp) [][]voteOp {
 // a lease was gone, lost is called.
 func (l *Ledger) writeVotes(ctx context.Context, ops []voteOp, want map[string]shardValue, lost func()) error {
 	t := Txn{Op: "vote", What: fmt.Sprintf("publishing %d vote keys of observer %s", len(ops), l.o.Observer)}
+	rules := map[string]bool{}
 	for _, op := range ops {
 		l.votes.unknown[op.key] = true
 		if op.put != nil {
 			t.Puts = append(t.Puts, *op.put)
+			rules[op.rule] = true
 		} else {
 			t.Deletes = append(t.Deletes, op.key)
 		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(rules)) {
+		t.Puts = append(t.Puts, Put{Key: l.keys.voted(rule, l.o.Observer)})
 	}
 	if _, err := l.commit(ctx, t); err != nil {
 		if errors.Is(err, ErrLeaseLost) {

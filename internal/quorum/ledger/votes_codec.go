@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -59,7 +60,8 @@ func decodeVotes(rule, observer string, it Item, veto bool) ([]replication.Vote,
 		return nil, err
 	}
 	votes := make([]replication.Vote, 0, len(s.Votes))
-	for group, raw := range s.Votes {
+	for _, group := range slices.Sorted(maps.Keys(s.Votes)) {
+		raw := s.Votes[group]
 		g, err := replication.ParseGroupKey(group)
 		if err != nil {
 			return nil, err

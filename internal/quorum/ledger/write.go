@@ -99,7 +99,7 @@ func (l *Ledger) writeCompares(w replication.Write) []Compare {
 		cs = append(cs, absent("the abort", l.keys.abort(w.Incident.ID)))
 	}
 	if w.Votes != nil {
-		cs = append(cs, l.voteCompares(w.Incident.Rule, *w.Votes)...)
+		cs = append(cs, l.voteCompares(w.Incident.Rule, w.Incident.Key(), *w.Votes)...)
 	}
 	if w.Group != nil {
 		cs = append(cs, unchanged("the record of the group", l.keys.group(w.Incident.Key()), w.Group.Rev))
