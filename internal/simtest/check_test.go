@@ -26,6 +26,7 @@ func (w *world) judgeCommit(a quorumtest.Applied) {
 			w.violated("incident %s cannot be read: %v", id, err)
 			return
 		}
+		w.judgeHolder(a, inc)
 		w.judgePhase(a, inc)
 		switch a.Txn.Op {
 		case "claim":
@@ -64,6 +65,11 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 		w.violated("%s is claimed while all is frozen", inc.Name)
 	}
 	w.judgeVetoes(a, inc, "claimed")
+	w.judgeLeader(a, inc)
+	w.judgeAlone(a, inc)
+	if latched(a.At(root + "group/" + string(inc.Provider) + "/" + inc.Group).Value) {
+		w.violated("%s is claimed although it is latched", inc.Name)
+	}
 	sites := map[string]bool{}
 	for _, v := range inc.Votes {
 		sites[v.Site] = true
@@ -72,9 +78,16 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 			w.violated("%s is claimed with the vote of %s at %s", inc.Name, v.Observer, v.Site)
 			continue
 		}
+		if v.RuleHash != inc.RuleHash {
+			w.violated("%s is claimed with the vote of %s on another rule", inc.Name, v.Observer)
+		}
 		o.daemon().mu.Lock()
-		last := o.daemon().lastUp[inc.Plan.LostSite]
+		last, blind := o.daemon().lastUp[inc.Plan.LostSite], o.daemon().blindSince
 		o.daemon().mu.Unlock()
+		// What it saw before its last vote it has said; that vote lives as long as its lease.
+		if !blind.IsZero() && time.Since(blind) > quorumtest.LeaseTTL+2*roundEvery {
+			w.violated("%s is claimed with the vote of %s, which has seen nothing at all for %s", inc.Name, v.Observer, time.Since(blind))
+		}
 		// A vote is as old as its observer's last round, and lives as long as its lease.
 		if seen := time.Since(last); seen < holdFor-probeEvery {
 			w.violated("%s is claimed with the vote of %s, which saw %s %s ago", inc.Name, v.Observer, inc.Plan.LostSite, seen)
@@ -83,6 +96,59 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 	if len(sites) < 2 {
 		w.violated("%s is claimed by the vote of %d site", inc.Name, len(sites))
 	}
+}
+
+// judgeLeader: whoever writes it leads, by the election that it holds the incident
+// with.
+func (w *world) judgeLeader(a quorumtest.Applied, inc replication.Incident) {
+	var lead replication.Leader
+	var holder replication.Holder
+	key := a.At(root + "leader")
+	_ = json.Unmarshal(key.Value, &lead) // nobody leads where nothing stands
+	_ = json.Unmarshal(a.At(root+"holder/"+inc.ID).Value, &holder)
+	if lead.Observer != a.Observer || holder.LeaderRev != key.Create {
+		w.violated("%s writes %s in phase %s by election %d; the leader is %s by %d", a.Observer, inc.ID, inc.Phase, holder.LeaderRev, lead.Observer, key.Create)
+	}
+}
+
+// judgeHolder: only the holder writes an incident.
+func (w *world) judgeHolder(a quorumtest.Applied, inc replication.Incident) {
+	var holder replication.Holder
+	_ = json.Unmarshal(a.At(root+"holder/"+inc.ID).Value, &holder)
+	if a.Observer != "root" && holder.Observer != a.Observer {
+		w.violated("%s writes %s, which %s holds", a.Observer, inc.ID, holder.Observer)
+	}
+}
+
+// judgeAlone: no other incident is open on the group.
+func (w *world) judgeAlone(a quorumtest.Applied, inc replication.Incident) {
+	for _, it := range a.Under(root + "incident/") {
+		var other replication.Incident
+		if err := json.Unmarshal(it.Value, &other); err == nil && other.ID != inc.ID && other.Key() == inc.Key() && !other.Phase.Ended() {
+			w.violated("%s is claimed as %s while %s is open", inc.Name, inc.ID, other.ID)
+		}
+	}
+}
+
+// judgeSlots: no more at a time than the rule says.
+func (w *world) judgeSlots(a quorumtest.Applied, inc replication.Incident) {
+	n := 0
+	for _, it := range a.Under(root + "incident/") {
+		var other replication.Incident
+		if err := json.Unmarshal(it.Value, &other); err == nil && (other.Phase == replication.Executing || other.Phase == replication.Verifying) && len(other.Calls) > 0 {
+			n++
+		}
+	}
+	if n > inc.Plan.MaxConcurrent {
+		w.violated("%d are under way at a time, the rule allows %d", n, inc.Plan.MaxConcurrent)
+	}
+}
+
+func latched(record []byte) bool {
+	var r struct {
+		Latch *replication.Latch `json:"latch"`
+	}
+	return json.Unmarshal(record, &r) == nil && r.Latch != nil
 }
 
 // judgeVetoes: no veto stands in the store.
@@ -103,13 +169,26 @@ func (w *world) judgeIntent(a quorumtest.Applied, inc replication.Incident) {
 		w.violated("an intent of %s after its abort", inc.ID)
 	}
 	w.judgeVetoes(a, inc, "about to be called")
+	w.judgeLeader(a, inc)
+	w.judgeSlots(a, inc)
+	w.mu.Lock()
+	w.intents[inc.ID] = w.now()
+	w.mu.Unlock()
+	last := inc.LastCall()
+	if last.ExpectedStatus != "protected" || siteOf(last.ExpectedActive) != inc.Plan.LostSite {
+		w.violated("an intent of %s on a group that is %s at %s", inc.ID, last.ExpectedStatus, siteOf(last.ExpectedActive))
+	}
 	unknown := 0
-	for _, c := range inc.Calls {
+	for i, c := range inc.Calls {
 		switch c.Outcome {
 		case replication.Accepted:
 			w.violated("an intent of %s after an accepted call", inc.ID)
 		case replication.Uncertain, replication.OutcomeNone:
 			unknown++
+			if i < len(inc.Calls)-1 && last.StartedAt.Sub(c.StartedAt) < signatureLife+settle {
+				w.violated("an intent of %s only %s after that of a call of unknown outcome", inc.ID, last.StartedAt.Sub(c.StartedAt))
+			}
+		case replication.Rejected, replication.NotSent, replication.Throttled:
 		}
 	}
 	if unknown > 2 || unknown == 2 && inc.Provider == replication.HuaweiDWS {
@@ -126,6 +205,12 @@ func (w *world) judgeFirstByte(l *life, g *group, o failover.Order) {
 		return
 	}
 	inc, ok := c.Incidents[o.Incident]
+	w.mu.Lock()
+	since := w.now() - w.intents[o.Incident]
+	w.mu.Unlock()
+	if since > 2*time.Second+10*time.Millisecond {
+		w.violated("%s sends for %s %s after the intent", l.name, o.Incident, since)
+	}
 	switch call := inc.LastCall(); {
 	case !ok:
 		w.violated("%s sends for an incident that is not in the store", l.name)

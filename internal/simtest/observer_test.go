@@ -54,18 +54,19 @@ type life struct {
 	changed    chan struct{}
 	ended      sync.WaitGroup
 
-	mu      sync.Mutex
-	dead    bool
-	paused  time.Time // until then
-	at      string    // the step that ends or pauses this life
-	then    func()
-	hash    string
-	rounds  map[string][]time.Time // of probes
-	up      map[string]bool
-	lastUp  map[string]time.Time // the newest probe that found the site
-	groups  []replication.Group
-	polled  time.Time
-	stalled time.Duration // what each of its requests to the store takes more
+	mu         sync.Mutex
+	dead       bool
+	paused     time.Time // until then
+	at         string    // the step that ends or pauses this life
+	then       func()
+	hash       string
+	rounds     map[string][]time.Time // of probes
+	up         map[string]bool
+	lastUp     map[string]time.Time // the newest probe that found the site
+	blindSince time.Time            // since when no probe finds any site; zero while one does
+	groups     []replication.Group
+	polled     time.Time
+	stalled    time.Duration // what each of its requests to the store takes more
 }
 
 func (o *observer) start() {
@@ -191,7 +192,17 @@ func (l *life) run(ctx context.Context, what string, every time.Duration, f func
 }
 
 func (l *life) probe() {
-	now := l.now()
+	now, seen := l.now(), false
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		switch {
+		case seen:
+			l.blindSince = time.Time{}
+		case l.blindSince.IsZero():
+			l.blindSince = now
+		}
+	}()
 	for _, site := range []string{"az-a", "az-b"} {
 		up := l.w.up(site) && l.w.linked(l.name, site)
 		v := 0.0
@@ -205,6 +216,7 @@ func (l *life) probe() {
 		l.rounds[site] = append(l.rounds[site][max(0, len(l.rounds[site])-4):], now)
 		if up {
 			l.lastUp[site] = now
+			seen = true
 		}
 		changed := l.up[site] != up
 		l.up[site] = up

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,7 +65,9 @@ var (
 		"claimed", "read", "intent", "connect", "answered", "sent", "outcome", "verifying", "verified", "ended",
 		"evaluate", "round", "store claim", "store write", "store take over", "store beat", "store lead", "store vote", "store read", "store keep alive",
 	}
-	fates = []fate{arrives, answerLost, requestLost, arrivesLate, arrivesTwice, answerLate, throttledFor}
+	// commits are where a decision has been made and is not written yet.
+	commits = []string{"store claim", "store write", "read", "connect", "answered"}
+	fates   = []fate{arrives, answerLost, requestLost, arrivesLate, arrivesTwice, answerLate, throttledFor}
 )
 
 // draw makes the plan of a seed.
@@ -82,7 +85,9 @@ func draw(seed uint64) plan {
 	}
 	for range r.IntN(7) {
 		e := event{at: 10*time.Second + upTo(50*time.Second), who: pick(names), last: time.Second + upTo(25*time.Second)}
-		switch r.IntN(12) {
+		switch r.IntN(14) {
+		case 12, 13:
+			e.what, e.who, e.step, e.n = "mischief", "", pick(commits), r.IntN(mischiefs)
 		case 0, 1:
 			e.what = "crash"
 			if r.IntN(4) > 0 {
@@ -109,6 +114,10 @@ func draw(seed uint64) plan {
 		}
 		p.events = append(p.events, e)
 	}
+	if r.IntN(3) == 0 {
+		p.rule = strings.Replace(ruleText, "cooldown: 1h", "cooldown: 1h, max_concurrent: 1", 1)
+		p.ends = overAt + 100*time.Second
+	}
 	slices.SortStableFunc(p.events, func(a, b event) int { return int(a.at - b.at) })
 	return p
 }
@@ -118,7 +127,7 @@ func play(t *testing.T, p plan) (w *world) {
 	synctest.Test(t, func(*testing.T) {
 		w = &world{
 			began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, cut: map[[2]string]int{},
-			groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, phases: map[string]replication.Phase{}, rule: theRule, heals: cmp.Or(p.heals, healedAt), off: p.off,
+			groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, phases: map[string]replication.Phase{}, intents: map[string]time.Duration{}, rule: theRule, heals: cmp.Or(p.heals, healedAt), off: p.off,
 		}
 		if p.rule != "" {
 			w.rule = mustParse(p.rule)
@@ -203,6 +212,8 @@ func (w *world) happen(e event) {
 		for _, g := range w.order {
 			g.change(func() { g.slow = 30 * time.Second })
 		}
+	case "mischief":
+		w.when(e, func(l *life) { w.mischief(l, e) })
 	case "flap":
 		w.set("az-a", true)
 		w.after(max(e.last, 3*time.Second), func() { w.set("az-a", w.lostAt != 0) })
@@ -242,8 +253,23 @@ func (w *world) happenToData(e event) {
 
 func (w *world) set(site string, down bool) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	was := w.down[site]
 	w.down[site] = down
+	w.mu.Unlock()
+	if down && !was {
+		w.lastWord(site)
+	}
+}
+
+// lastWord: what a site's groups have copied when it is lost is all that they have.
+func (w *world) lastWord(site string) {
+	for _, g := range w.order {
+		g.change(func() {
+			if siteOf(g.active) == site && g.state == replication.Replicating {
+				g.lastSync = time.Now().Add(-g.behind)
+			}
+		})
+	}
 }
 
 // lose takes the site away: alone, with its observer's machine, or with the ways to
@@ -331,6 +357,7 @@ func (w *world) heal() {
 	w.tell("all is healed")
 	w.mu.Lock()
 	clear(w.cut)
+	clear(w.first)
 	w.down["az-a"] = w.lostAt != 0
 	w.mu.Unlock()
 	_ = w.root.Unfreeze(context.Background(), "sre", "go on") // it may not be frozen

@@ -12,6 +12,7 @@ var (
 	seeds = flag.Uint64("seeds", 50, "how many stories to play")
 	first = flag.Uint64("seed", 1, "the first of them")
 	tell  = flag.Bool("tell", false, "print each story")
+	until = flag.Bool("until", false, "end with the first story that fails")
 )
 
 func TestStories(t *testing.T) {
@@ -21,8 +22,12 @@ func TestStories(t *testing.T) {
 		if *tell {
 			t.Logf("seed %d\n%s", seed, w.text())
 		}
-		if len(w.violations) > 0 {
-			t.Errorf("seed %d: %v\n%v\n%s", seed, w.violations, p.events, w.text())
+		if len(w.violations) == 0 {
+			continue
+		}
+		t.Errorf("seed %d: %v\n%v\n%s", seed, w.violations, p.events, w.text())
+		if *until {
+			return
 		}
 	}
 }

@@ -27,6 +27,7 @@ type world struct {
 	heals     time.Duration
 	off       string
 	phases    map[string]replication.Phase
+	intents   map[string]time.Duration // when each incident's last intent was written
 
 	mu         sync.Mutex
 	rng        map[string]*rand.Rand
