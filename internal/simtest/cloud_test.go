@@ -227,6 +227,7 @@ func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent 
 		time.AfterFunc(w.between("late", 3*time.Second, signatureLife-5*time.Second), func() { g.take(o.Incident, signed) })
 		p.l.wait(ctx, actionTimeout)
 		return unknown
+	default: // it arrives
 	}
 	outcome, why := g.take(o.Incident, signed)
 	if f == arrivesTwice && g.key.Provider != replication.HuaweiDWS { // nobody could tell it from two calls
@@ -238,6 +239,7 @@ func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent 
 		return unknown
 	case answerLate:
 		p.l.wait(ctx, w.between("late", 10*time.Second, 60*time.Second))
+	default: // it comes at once
 	}
 	p.l.step(ctx, "answered")
 	sent := failover.Sent{Outcome: outcome, Status: 200}

@@ -2,11 +2,34 @@ package simtest_test
 
 import (
 	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
 	"time"
+
+	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
 )
 
+var focus = flag.String("focus", "", "a mischief that happens in each story: STEP/KIND")
+
+// focused adds the mischief that each story is to have.
+func focused(p plan, focus string) plan {
+	step, kind, ok := strings.Cut(focus, "/")
+	if !ok {
+		return p
+	}
+	r := rand.New(rand.NewPCG(p.seed, 2))
+	e := event{at: 14 * time.Second, what: "mischief", step: step, last: time.Second + time.Duration(r.Int64N(int64(20*time.Second)))}
+	if _, err := fmt.Sscan(kind, &e.n); err != nil {
+		panic(err)
+	}
+	p.events = append([]event{e}, p.events...)
+	return p
+}
+
 // mischiefs is how many kinds of mischief there are.
-const mischiefs = 6
+const mischiefs = 9
 
 // mischief happens between a decision and its write, or between a question and its
 // call: what was read is no longer so.
@@ -28,6 +51,14 @@ func (w *world) mischief(l *life, e event) {
 	case 4: // the store says so at once, and the observer wakes soon
 		l.pause(3*time.Second, "and its lease is lost")
 		_ = w.root.LoseLease(l.name) // it may have none
+	case 6: // its lease is lost, and another leads before it wakes
+		_ = w.root.LoseLease(l.name) // it may have none
+		l.pause(2*time.Second+e.last/4, "and another leads")
+	case 7: // it wakes when another has taken over what it held
+		_ = w.root.LoseLease(l.name) // it may have none
+		l.pause(25*time.Second+e.last/2, "and another holds what it held")
+	case 8: // it wakes just past its lease
+		l.pause(quorumtest.LeaseTTL-time.Second+e.last/8, "about as long as its lease")
 	case 5: // another observer gets other rules
 		for _, o := range w.observers {
 			if o.daemon() != l {

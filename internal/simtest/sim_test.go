@@ -17,7 +17,7 @@ var (
 
 func TestStories(t *testing.T) {
 	for seed := *first; seed < *first+*seeds; seed++ {
-		p := draw(seed)
+		p := focused(draw(seed), *focus)
 		w := play(t, p)
 		if *tell {
 			t.Logf("seed %d\n%s", seed, w.text())
