@@ -42,7 +42,7 @@ func lattices(t *testing.T) (out []lattice) {
 	for _, p := range []replication.Provider{replication.HuaweiSDRS, replication.HuaweiEVS, replication.HuaweiDWS, replication.AliyunEBS} {
 		for _, claimed := range []bool{false, true} {
 			l := lattice{provider: p, claimed: claimed, group: groups[p][0].group}
-			l.axes = []axis{l.votes(), l.lag(), l.data(), l.clouds(groups[p][1:]), l.places(), l.store(), l.records(), l.budgets(), l.mode(), l.fence(), l.rule(), l.leadership(), l.tiers()}
+			l.axes = []axis{l.votes(), l.cluster(), l.lag(), l.data(), l.clouds(groups[p][1:]), l.places(), l.store(), l.records(), l.budgets(), l.mode(), l.fence(), l.rule(), l.leadership(), l.tiers()}
 			if claimed {
 				l.axes = append(l.axes, l.plan())
 			}
@@ -152,6 +152,35 @@ func (l lattice) votes() axis {
 		{name: "nobody votes", set: func(s *failover.Snapshot) { s.Cluster.Votes = nil }},
 		{name: "nobody votes, trigger untrue", set: func(s *failover.Snapshot) { s.Cluster.Votes, s.Target.UntrueFor = nil, time.Second }},
 		{name: "trigger untrue here", set: func(s *failover.Snapshot) { s.Target.UntrueFor = time.Second }},
+	}}
+}
+
+// cluster is whose votes are wanted, and whose veto.
+func (l lattice) cluster() axis {
+	registered := func(n int) map[string]string {
+		all := map[string]string{"obs-a": "az-a", "obs-b": "az-b", "obs-w": "witness"}
+		for i := len(all); i < n; i++ {
+			all[fmt.Sprint("obs-", i)] = fmt.Sprint("site-", i)
+		}
+		return all
+	}
+	majority := func(n int) func(*failover.Snapshot) {
+		return func(s *failover.Snapshot) {
+			s.Rule.Agree, s.Rule.Of, s.Cluster.Registered = 0, 0, registered(n)
+			s.Cluster.Observers = s.Cluster.Observers[1:] // obs-a is lost with its site
+		}
+	}
+	alone := func(accepted bool) func(*failover.Snapshot) {
+		return func(s *failover.Snapshot) {
+			s.Rule.Agree, s.AcceptSingle, s.Cluster.Observers = 1, accepted, s.Cluster.Observers[2:]
+		}
+	}
+	return axis{"cluster", []deviation{
+		{name: "a majority of three, one of them lost", set: majority(3)},
+		{name: "a majority of five, three of them lost", set: majority(5)},
+		{name: "the rule asks for no veto", set: func(s *failover.Snapshot) { s.Rule.VetoAny = false }, lifts: []string{"no_veto"}},
+		{name: "alone, one must agree", set: alone(false), lifts: []string{"quorum", "fence"}},
+		{name: "alone, one must agree, and that is accepted", set: alone(true), lifts: []string{"quorum"}},
 	}}
 }
 
