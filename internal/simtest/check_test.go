@@ -185,8 +185,8 @@ func (w *world) judgeIntent(a quorumtest.Applied, inc replication.Incident) {
 			w.violated("an intent of %s after an accepted call", inc.ID)
 		case replication.Uncertain, replication.OutcomeNone:
 			unknown++
-			if i < len(inc.Calls)-1 && last.StartedAt.Sub(c.StartedAt) < signatureLife+settle {
-				w.violated("an intent of %s only %s after that of a call of unknown outcome", inc.ID, last.StartedAt.Sub(c.StartedAt))
+			if i < len(inc.Calls)-1 && time.Since(c.StartedAt) < signatureLife+settle {
+				w.violated("an intent of %s only %s after that of a call of unknown outcome", inc.ID, time.Since(c.StartedAt))
 			}
 		case replication.Rejected, replication.NotSent, replication.Throttled:
 		}

@@ -202,7 +202,7 @@ func (p provider) Sender(string) (failover.Sender, error) { return p, nil }
 // takes no time: a pause there is one that nothing on this side can see.
 func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent {
 	w, g := p.l.w, p.l.w.groups[o.Group]
-	signed := time.Now()
+	signed := p.l.now()
 	p.l.step(ctx, "connect")
 	if !w.linked(p.l.name, "cloud") {
 		return failover.Sent{Outcome: replication.NotSent, Err: errors.New("no route to the provider")}

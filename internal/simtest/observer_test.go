@@ -35,7 +35,8 @@ type observer struct {
 	w     *world
 	name  string
 	site  string
-	alive bool // under w.mu
+	skew  time.Duration // of its machine's clock
+	alive bool          // under w.mu
 	life  atomic.Pointer[life]
 }
 
@@ -77,7 +78,7 @@ func (o *observer) start() {
 	w.tell("%s starts", o.name)
 	ctx, stop := context.WithCancel(context.Background())
 	l := &life{
-		observer: o, stop: stop, started: time.Now(), changed: make(chan struct{}, 1), hash: "rules",
+		observer: o, stop: stop, started: time.Now().Add(o.skew), changed: make(chan struct{}, 1), hash: "rules",
 		rounds: map[string][]time.Time{}, up: map[string]bool{}, lastUp: map[string]time.Time{},
 	}
 	o.life.Store(l)
@@ -109,7 +110,8 @@ func (l *life) load(hash string) {
 	}
 }
 
-func (l *life) now() time.Time { return time.Now() }
+// now is by the clock of its machine, which may be wrong.
+func (l *life) now() time.Time { return time.Now().Add(l.skew) }
 
 // crash ends this life where it stands: nothing of it has an effect any more.
 func (l *life) crash(why string) {
@@ -200,7 +202,7 @@ func (l *life) probe() {
 		case seen:
 			l.blindSince = time.Time{}
 		case l.blindSince.IsZero():
-			l.blindSince = now
+			l.blindSince = time.Now()
 		}
 	}()
 	for _, site := range []string{"az-a", "az-b"} {
@@ -215,7 +217,7 @@ func (l *life) probe() {
 		l.mu.Lock()
 		l.rounds[site] = append(l.rounds[site][max(0, len(l.rounds[site])-4):], now)
 		if up {
-			l.lastUp[site] = now
+			l.lastUp[site] = time.Now()
 			seen = true
 		}
 		changed := l.up[site] != up

@@ -50,7 +50,8 @@ type plan struct {
 	rule      string        // "" the usual one
 	heals     time.Duration // when all is healed, and when the story is over; 0: as usual
 	ends      time.Duration
-	off       string // the protection that is left out
+	off       string        // the protection that is left out
+	skew      time.Duration // by how much the observers' clocks are wrong at most
 }
 
 const (
@@ -139,7 +140,7 @@ func play(t *testing.T, p plan) (w *world) {
 			w.groups[g.key], w.order = g, append(w.order, g)
 		}
 		for _, name := range names {
-			w.observers = append(w.observers, &observer{w: w, name: name, site: sites[name]})
+			w.observers = append(w.observers, &observer{w: w, name: name, site: sites[name], skew: w.skewOf(name, p.skew)})
 		}
 		for _, o := range w.observers {
 			o.start()
@@ -158,6 +159,14 @@ func play(t *testing.T, p plan) (w *world) {
 		w.faults.Wait()
 	})
 	return w
+}
+
+// skewOf is by how much the observer's clock is wrong.
+func (w *world) skewOf(name string, most time.Duration) time.Duration {
+	if most == 0 {
+		return 0
+	}
+	return w.between(name+" skew", -most, most)
 }
 
 // after does f when the time has passed, unless all is healed before.

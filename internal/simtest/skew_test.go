@@ -1,0 +1,23 @@
+package simtest_test
+
+import (
+	"testing"
+	"time"
+)
+
+// skewed is by how much a clock may be wrong here: more than what may pass between
+// an intent and its first byte, less than what a lag may be.
+const skewed = 20 * time.Second
+
+// TestStoriesOfWrongClocks: the same stories, with clocks that each tell another
+// time. What is promised is promised all the same: windows run on what passes, and
+// what the provider's time decides is decided by the provider's clock.
+func TestStoriesOfWrongClocks(t *testing.T) {
+	for seed := *first; seed < *first+*seeds/2; seed++ {
+		p := draw(seed)
+		p.skew = skewed
+		if w := play(t, p); len(w.violations) > 0 {
+			t.Errorf("seed %d: %v\n%v\n%s", seed, w.violations, p.events, w.text())
+		}
+	}
+}
