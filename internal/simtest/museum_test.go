@@ -63,6 +63,24 @@ func TestMuseum(t *testing.T) {
 	}
 }
 
+// TestMuseumByChance: what must come of a room does not hang on who leads, nor on
+// the moments at which each observer looks.
+func TestMuseumByChance(t *testing.T) {
+	for _, x := range exhibits() {
+		for _, r := range x.rooms {
+			if strings.HasPrefix(r.name, "without") {
+				continue
+			}
+			r.plan.seed += 100
+			r.within, r.told, r.seen = 0, "", ""
+			w := play(t, r.plan)
+			for _, wrong := range r.judge(w) {
+				t.Errorf("%s: %s: %s\n%s", x.name, r.name, wrong, w.text())
+			}
+		}
+	}
+}
+
 var notInSlugs = regexp.MustCompile(`[^a-z0-9]+`)
 
 func (x exhibit) slug() string {
