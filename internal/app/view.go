@@ -215,7 +215,7 @@ func (a *App) Explain(account, group string) (api.Explain, error) {
 	}
 	out := api.Explain{Group: groupOf(g, state.Cluster.Groups[g.Key]), Rules: []api.Explanation{}, Notes: []string{}}
 	if state.ClusterErr != "" {
-		out.Notes = append(out.Notes, "nothing can be decided: "+state.ClusterErr)
+		out.Notes = append(out.Notes, "nothing can be decided: "+state.ClusterErr, a.staleNote(state))
 	}
 	for _, r := range state.Evaluation.Rules {
 		for _, t := range r.Targets {
@@ -235,6 +235,14 @@ func (a *App) Explain(account, group string) (api.Explain, error) {
 		out.Notes = append(out.Notes, "no rule's targets match this group now")
 	}
 	return out, nil
+}
+
+// staleNote says how old is what is shown of a store that does not answer.
+func (a *App) staleNote(state failover.State) string {
+	if state.ClusterAt.IsZero() {
+		return "the store has not been read since the start: votes and incidents are not known"
+	}
+	return "votes, latches and incidents are as they were " + a.o.Now().Sub(state.ClusterAt).Round(time.Second).String() + " ago, when the store was last read: observers that have died since still stand here"
 }
 
 func explanation(state failover.State, r failover.RuleView, t failover.Target) api.Explanation {

@@ -148,7 +148,8 @@ type retry struct {
 type State struct {
 	At         time.Time
 	Cluster    replication.Cluster
-	ClusterErr string // why the store could not be read, "" when it was
+	ClusterAt  time.Time // when it was read
+	ClusterErr string    // why the store could not be read, "" when it was
 	Evaluation Evaluation
 	Decisions  []Decision
 	Leads      bool
@@ -190,7 +191,7 @@ func (c *Controller) Round(ctx context.Context) error {
 		if err != nil {
 			s.ClusterErr, s.Leads = err.Error(), false
 		} else {
-			s.Cluster, s.Leads = cluster, leads
+			s.Cluster, s.ClusterAt, s.Leads = cluster, s.At, leads
 		}
 	})
 	if err != nil {

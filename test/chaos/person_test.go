@@ -82,6 +82,9 @@ func oneLeft(w *world) {
 	o := w.observers[obsB]
 	w.tell("told: %s", strings.Join(strings.Fields(o.explain("servers-0")), " "))
 	w.tells(o, 20*time.Second, "the coordination store has no majority")
+	if said := o.explain("servers-0"); !strings.Contains(said, "ago, when the store was last read") {
+		w.Errorf("explain does not say how old the votes are that it shows: %s", said)
+	}
 	w.eventually("its start is half a minute ago", 60*time.Second, func() bool {
 		s, err := get[api.Status](o, "status")
 		return err == nil && time.Since(s.StartedAt) > 31*time.Second
