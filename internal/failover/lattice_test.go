@@ -398,6 +398,7 @@ func (l lattice) leadership() axis {
 	return axis{"lease", []deviation{
 		{name: "does not lead", set: func(s *failover.Snapshot) { s.Election = 0 }},
 		{name: "leads by an older election", set: func(s *failover.Snapshot) { s.Election = 4 }},
+		{name: "nobody was elected", set: func(s *failover.Snapshot) { s.Election, s.Cluster.Leader = 0, &replication.Leader{} }},
 		{name: "the lease is gone", set: func(s *failover.Snapshot) { s.Cluster.Leader = nil }},
 	}}
 }
