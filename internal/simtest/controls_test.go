@@ -52,7 +52,7 @@ func protections() []control {
 		{"claim and intent compare the votes", []edit{
 			{fileClaim, "Kind: NoneNewer, Key: l.keys.allVoted(rule), Rev: g.Revision,", "Kind: NoneNewer, Key: l.keys.allVoted(rule), Rev: 1 << 60,"},
 			{fileClaim, "Kind: NoneNewer, Key: l.keys.votesOn(rule, key), Rev: g.Revision,", "Kind: NoneNewer, Key: l.keys.votesOn(rule, key), Rev: 1 << 60,"},
-		}, "store claim/0", 1000},
+		}, "store claim/9", 1000},
 		{"no incident is open on the group", []edit{
 			{fileClaim, "	case rec.OpenIncident != \"\":", "	case false:"},
 			{fileClaim, "		unchanged(\"the record of the group\", l.keys.group(c.Incident.Key()), c.GroupRev),\n", ""},

@@ -29,7 +29,7 @@ func focused(p plan, focus string) plan {
 }
 
 // mischiefs is how many kinds of mischief there are.
-const mischiefs = 9
+const mischiefs = 10
 
 // mischief happens between a decision and its write, or between a question and its
 // call: what was read is no longer so.
@@ -51,6 +51,14 @@ func (w *world) mischief(l *life, e event) {
 	case 4: // the store says so at once, and the observer wakes soon
 		l.pause(3*time.Second, "and its lease is lost")
 		_ = w.root.LoseLease(l.name) // it may have none
+	case 9: // only the observer there sees the site again
+		l.pause(9*time.Second, "and the site answers its own observer")
+		for _, o := range []string{"obs-b", "obs-w"} {
+			w.sever(o, "az-a", 1)
+			w.after(8*time.Second, func() { w.sever(o, "az-a", -1) })
+		}
+		w.set("az-a", false)
+		w.after(8*time.Second, func() { w.set("az-a", w.lostAt != 0) })
 	case 6: // its lease is lost, and another leads before it wakes
 		_ = w.root.LoseLease(l.name) // it may have none
 		l.pause(2*time.Second+e.last/4, "and another leads")

@@ -56,7 +56,7 @@ type plan struct {
 
 const (
 	healedAt = 75 * time.Second
-	overAt   = 220 * time.Second
+	overAt   = 320 * time.Second
 )
 
 var (
@@ -117,7 +117,6 @@ func draw(seed uint64) plan {
 	}
 	if r.IntN(3) == 0 {
 		p.rule = strings.Replace(ruleText, "cooldown: 1h", "cooldown: 1h, max_concurrent: 1", 1)
-		p.ends = overAt + 100*time.Second
 	}
 	slices.SortStableFunc(p.events, func(a, b event) int { return int(a.at - b.at) })
 	return p
@@ -151,7 +150,7 @@ func play(t *testing.T, p plan) (w *world) {
 		}
 		time.Sleep(time.Until(w.began.Add(w.heals)))
 		w.heal()
-		time.Sleep(time.Until(w.began.Add(cmp.Or(p.ends, overAt))))
+		w.settle(p.ends)
 		w.judgeEnd()
 		for _, o := range w.observers {
 			o.daemon().crash("the story is over")

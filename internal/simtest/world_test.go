@@ -187,3 +187,38 @@ func (e ear) Handle(_ context.Context, r slog.Record) error {
 }
 
 func (w *world) text() string { return strings.Join(w.story, "\n") }
+
+// settled is how long after it is healed a world is looked at at least.
+const settled = 30 * time.Second
+
+// settle lets the story go on to its end, or to where nothing is left to happen.
+func (w *world) settle(ends time.Duration) {
+	if ends != 0 { // whoever says when has a reason
+		time.Sleep(time.Until(w.began.Add(ends)))
+		return
+	}
+	for w.now() < overAt {
+		time.Sleep(min(5*time.Second, overAt-w.now()))
+		if w.now() >= w.heals+settled && w.quiet() {
+			return
+		}
+	}
+}
+
+// quiet tells that every incident has ended, and that there is none left to make.
+func (w *world) quiet() bool {
+	c := w.cluster()
+	over := map[replication.GroupKey]bool{}
+	for _, it := range c.Incidents {
+		if !it.Phase.Ended() {
+			return false
+		}
+		over[it.Key()] = over[it.Key()] || it.Phase == replication.Succeeded || it.Phase == replication.Failed || it.Phase == replication.Ambiguous
+	}
+	for _, g := range w.order {
+		if w.lostAt != 0 && !over[g.key] || g.state == replication.Switching {
+			return false
+		}
+	}
+	return true
+}
