@@ -194,11 +194,11 @@ const settled = 30 * time.Second
 // settle lets the story go on to its end, or to where nothing is left to happen.
 func (w *world) settle(ends time.Duration) {
 	if ends != 0 { // whoever says when has a reason
-		time.Sleep(time.Until(w.began.Add(ends)))
+		<-time.After(time.Until(w.began.Add(ends)))
 		return
 	}
 	for w.now() < overAt {
-		time.Sleep(min(5*time.Second, overAt-w.now()))
+		<-time.After(min(5*time.Second, overAt-w.now()))
 		if w.now() >= w.heals+settled && w.quiet() {
 			return
 		}
