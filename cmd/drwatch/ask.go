@@ -32,7 +32,7 @@ type asking struct {
 }
 
 func (a *asking) flags(cmd *kingpin.CmdClause) {
-	cmd.Flag("url", "URL of the drwatch to ask.").Default(defaultURL).StringVar(&a.url)
+	cmd.Flag("url", "URL of the drwatch to ask.").Envar("DRWATCH_URL").Default(defaultURL).StringVar(&a.url)
 	cmd.Flag("http.config.file", "HTTP client configuration (TLS, authorization) in the Prometheus form.").ExistingFileVar(&a.httpConfig)
 }
 
