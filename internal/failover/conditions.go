@@ -247,7 +247,7 @@ func dataAgeCondition(s Snapshot) judged {
 
 func lagCondition(s Snapshot, rpo *time.Duration) judged {
 	limit := s.Rule.LagUnder
-	c := judged{Condition: replication.Condition{Name: "lag_under", Threshold: seconds(limit)}, far: 1}
+	c := judged{Condition: replication.Condition{Name: condLag, Threshold: seconds(limit)}, far: 1}
 	switch {
 	case rpo == nil && s.Target.Group.Key.Provider.Async():
 		// It does tell a lag; that it is missing now must not pass for "none".

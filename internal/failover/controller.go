@@ -114,15 +114,18 @@ type Controller struct {
 	callsHeld bool
 	tiers     tierMemo
 	votes     voteMemo
-	waited    map[string]time.Duration // persons' incidents → the cluster clock when they last had to wait
+	owed      map[string]debt                  // incidents → what is known of a call and could not be written
+	held      map[string]map[holding]time.Time // incidents → when each reason was written last
+	waited    map[string]time.Duration         // persons' incidents → the cluster clock when they last had to wait
 
 	// Only the goroutine of Round touches these.
 	election int64               // create-revision of the leader key held, 0: none
 	busy     map[string]bool     // incidents that were being driven when the store was read
 	seen     map[string]sighting // incident → foreign holder first seen
 	lastTick time.Time
-	unread   bool   // the store could not be read last time
-	driven   string // the incident that a round has looked at last
+	elected  time.Time // when this observer was elected last, by its own clock
+	unread   bool      // the store could not be read last time
+	driven   string    // the incident that a round has looked at last
 	toldAt   map[string]time.Time
 
 	wake chan struct{}
@@ -161,7 +164,7 @@ type State struct {
 // New makes a Controller. Nothing runs until Round is called.
 func New(o Options) *Controller {
 	return &Controller{
-		o: o.withDefaults(), beats: map[string]beat{}, seen: map[string]sighting{}, retry: map[string]retry{}, waited: map[string]time.Duration{},
+		o: o.withDefaults(), beats: map[string]beat{}, seen: map[string]sighting{}, retry: map[string]retry{}, waited: map[string]time.Duration{}, owed: map[string]debt{}, held: map[string]map[holding]time.Time{},
 		unable:  inability{since: map[string]time.Time{}},
 		running: map[string]context.CancelFunc{}, wake: make(chan struct{}, 1), toldAt: map[string]time.Time{},
 	}
@@ -203,6 +206,7 @@ func (c *Controller) Round(ctx context.Context) error {
 	if leads {
 		c.remember(ctx, eval, cluster)
 	}
+	c.payDebts(ctx, cluster)
 	cluster = c.asSeenHere(cluster)
 	decisions := c.decideAll(eval, cluster)
 	c.publish(func(s *State) { s.Decisions = decisions })
@@ -242,7 +246,8 @@ func (c *Controller) meet(ctx context.Context, eval Evaluation) (replication.Clu
 		return replication.Cluster{}, false, err
 	}
 	c.watchBeats(cluster)
-	return cluster, leads, nil
+	// The leader key may have gone between asking and reading.
+	return cluster, leads && cluster.Leader != nil && cluster.Leader.CreateRev == c.election, nil
 }
 
 // read reads the store, and keeps in mind whether it could: an observer that
@@ -284,6 +289,8 @@ func (c *Controller) renew(ctx context.Context) (bool, error) {
 		c.cancelRunning()
 		c.election = now
 		c.lastTick = c.o.Now()
+		c.elected = c.lastTick
+		c.forgetInability()
 	}
 	return leads, nil
 }

@@ -83,6 +83,9 @@ const (
 // condNoIncident: no other incident is open on the group.
 const condNoIncident = "no_incident_open"
 
+// condLag: what a failover would lose is under the rule's limit.
+const condLag = "lag_under"
+
 // condActiveLost: production stands in the site that is lost.
 const condActiveLost = "active_site_lost"
 
@@ -333,10 +336,9 @@ func effectiveMode(s Snapshot, counted []replication.Vote) replication.Mode {
 	if s.Claim != nil {
 		m = replication.Lowest(m, s.Claim.Mode)
 	}
-	// Where more than one site must agree, an observer that is alone for a while
-	// cannot act, and what it says then must not lower the mode for good.
-	agree, _ := quorumOf(s)
-	if agree <= 1 && len(sitesOf(s.Cluster, false)) <= 1 && !s.AcceptSingle {
+	// An observer that is alone for a while is no lone observer: what it says then
+	// must not lower the mode for good.
+	if len(sitesOf(s.Cluster, true)) <= 1 && !s.AcceptSingle {
 		m = replication.Lowest(m, replication.Approve)
 	}
 	return m

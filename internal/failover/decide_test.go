@@ -53,17 +53,23 @@ func allHolds() failover.Snapshot {
 	}
 }
 
-// TestBeingAloneForAWhileLowersNoMode: two sites must agree, so nothing can be done
-// while one observer is alone; what it decides then goes into the incident, and the
-// mode of an incident only goes down.
+// TestBeingAloneForAWhileLowersNoMode: what one observer of three decides while it is
+// alone goes into the incident, and the mode of an incident only goes down.
 func TestBeingAloneForAWhileLowersNoMode(t *testing.T) {
+	three := map[string]string{"obs-a": "az-a", "obs-b": "az-b", "obs-w": "witness"}
 	for name, tc := range map[string]struct {
-		agree int
-		want  replication.Mode
-	}{"two must agree": {2, replication.Auto}, "one is enough": {1, replication.Approve}, "a majority of all": {0, replication.Auto}} {
+		agree, of  int
+		registered map[string]string
+		want       replication.Mode
+	}{
+		"two must agree":      {2, 3, three, replication.Auto},
+		"one is enough":       {1, 3, three, replication.Auto},
+		"a majority of all":   {0, 0, three, replication.Auto},
+		"it was always alone": {1, 1, map[string]string{"obs-w": "witness"}, replication.Approve},
+	} {
 		s := allHolds()
-		s.Rule.Agree, s.Rule.Of = tc.agree, map[int]int{0: 0, 1: 3, 2: 3}[tc.agree]
-		s.Cluster.Registered = map[string]string{"obs-a": "az-a", "obs-b": "az-b", "obs-w": "witness"}
+		s.Rule.Agree, s.Rule.Of = tc.agree, tc.of
+		s.Cluster.Registered = tc.registered
 		s.Cluster.Observers = s.Cluster.Observers[2:]
 		s.Beating = map[string]bool{"obs-w": true}
 		s.Cluster.Votes = s.Cluster.Votes[1:]

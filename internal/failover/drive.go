@@ -151,6 +151,9 @@ func (c *Controller) driveWaiting(ctx context.Context, eval Evaluation, cluster 
 		return c.holdFor(ctx, rec, "group_not_read", "no poll has shown the group since the start")
 	}
 	if why := c.gone(eval, rec, r.Rule, ok); why != "" {
+		if c.heldElsewhere(cluster, rec) {
+			return c.holdFor(ctx, rec, "rule_differs", "the rule here is not as it was at the claim; other observers have it so")
+		}
 		return c.end(ctx, rec, replication.Aborted, why, false)
 	}
 	s := c.snapshot(c.election, r, t, cluster)
@@ -173,6 +176,15 @@ func (c *Controller) driveWaiting(ctx context.Context, eval Evaluation, cluster 
 		c.start(ctx, rec, c.execute)
 	}
 	return nil
+}
+
+// heldElsewhere tells that an observer which is alive has the rule as it was at the
+// claim (protocol 28).
+func (c *Controller) heldElsewhere(cluster replication.Cluster, rec replication.IncidentRecord) bool {
+	beating := c.beating()
+	return slices.ContainsFunc(cluster.Votes, func(v replication.Vote) bool {
+		return v.Rule == rec.Rule && v.RuleHash == rec.RuleHash && v.Group == rec.Key() && v.Observer != c.o.Observer && beating[v.Observer]
+	})
 }
 
 func groupOf(eval Evaluation, key replication.GroupKey) (replication.Group, bool) {
@@ -222,11 +234,11 @@ func (c *Controller) waitsForPerson(rec replication.IncidentRecord, d Decision, 
 		if asked := time.Duration(rec.ApprovalClock); asked > 0 && limit > 0 && cluster.Clock-asked >= limit {
 			return "", fmt.Sprintf("nobody approved within %s", limit), true
 		}
-		return heldByApproval, fmt.Sprintf("%d of %d approvals; answer with `drwatch approve %s` or `drwatch abort %s`", have, need, rec.ID, rec.ID), false
+		return heldByApproval, fmt.Sprintf("%d of %d approvals; answer with `drwatch approve %s --reason …` or `drwatch abort %s --reason …`", have, need, rec.ID, rec.ID), false
 	case replication.Auto:
 		open := cluster.Clock - time.Duration(rec.OpenedClock)
 		if window := time.Duration(rec.Plan.VetoWindow); open < window {
-			return "veto_window", fmt.Sprintf("a person may still `drwatch abort %s` within %s", rec.ID, window), false
+			return "veto_window", fmt.Sprintf("a person may still `drwatch abort %s --reason …` within %s", rec.ID, window), false
 		}
 	case replication.DryRun: // a rehearsal asks nobody
 	}
@@ -260,7 +272,7 @@ func describe(cs []replication.Condition) string {
 
 // hold writes what holds the incident, once for each new reason.
 func (c *Controller) hold(ctx context.Context, rec replication.IncidentRecord, d Decision, by, why string) error {
-	if rec.Phase == replication.Held && rec.HeldBy == by && rec.Mode == d.Mode {
+	if rec.Phase == replication.Held && rec.HeldBy == by && rec.Mode == d.Mode || c.heldJustNow(rec, by, d.Mode) {
 		return nil
 	}
 	inc := rec.Incident
@@ -270,6 +282,32 @@ func (c *Controller) hold(ctx context.Context, rec replication.IncidentRecord, d
 	}
 	_, err := c.write(ctx, rec, replication.Write{Incident: inc, Entry: d.entry()}, "held", "held by "+by+": "+why)
 	return err
+}
+
+// holdAgain is how often the same reason is written again when others came between: a
+// guard that goes to and fro must not fill the store with its journal.
+const holdAgain = time.Minute
+
+// holding is what holds an incident, in which mode.
+type holding struct {
+	by   string
+	mode replication.Mode
+}
+
+// heldJustNow tells that this very reason was written a moment ago. The first time of
+// each is always written.
+func (c *Controller) heldJustNow(rec replication.IncidentRecord, by string, mode replication.Mode) bool {
+	now, k := c.o.Now(), holding{by, mode}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last, ok := c.held[rec.ID][k]; ok && rec.Phase == replication.Held && now.Sub(last) < holdAgain {
+		return true
+	}
+	if c.held[rec.ID] == nil {
+		c.held[rec.ID] = map[holding]time.Time{}
+	}
+	c.held[rec.ID][k] = now
+	return false
 }
 
 // end ends an incident that has sent nothing, or nothing that happened.

@@ -45,6 +45,7 @@ type prepared struct {
 	cluster  replication.Cluster
 	decision Decision
 	moved    bool // the provider already shows the planned move
+	limited  bool // max_per_hour bounds the rule
 }
 
 // prepare reads everything again under the claim. A nil result without error
@@ -73,7 +74,7 @@ func (c *Controller) prepare(ctx context.Context, election int64, rec replicatio
 	if !ok || r.Rule.Hash != rec.RuleHash {
 		return nil, fmt.Errorf("incident %s: its rule or target is gone, left to the next round", rec.ID)
 	}
-	p := &prepared{group: group, cluster: cluster}
+	p := &prepared{group: group, cluster: cluster, limited: r.Rule.MaxPerHour > 0}
 	if group.Active != t.Group.Active {
 		t.ActiveSite, t.TargetSite = "", ""
 	}
@@ -201,11 +202,15 @@ func (c *Controller) intent(ctx context.Context, election int64, rec replication
 		Operation: string(inc.Action), Attempt: len(inc.Calls) + 1, StartedAt: now,
 		ExpectedStatus: p.group.RawStatus, ExpectedActive: p.group.Active, ExpectedPairs: p.group.Pairs,
 	})
-	return c.write(ctx, rec, replication.Write{
-		Incident: inc, LeaderRev: election, Unfrozen: true, Unaborted: true,
+	out, err := c.write(ctx, rec, replication.Write{
+		Incident: inc, LeaderRev: election, Unfrozen: true, Unaborted: true, LimitStarts: first && p.limited,
 		Votes:    &replication.VoteGuard{Revision: p.cluster.Revision, Votes: p.decision.Counted},
 		TakeSlot: take, CountStart: first, Entry: p.decision.entry(),
 	}, "intent", fmt.Sprintf("will call %s of %s (%s, %s), %s", inc.Action, rec.Name, rec.Key(), p.group.RawStatus, lossText(p.decision.RPO)))
+	if err != nil && !errors.Is(err, replication.ErrConflict) { // it may be written all the same
+		c.owe(rec, *inc.LastCall(), Sent{Outcome: replication.NotSent, Err: errors.New("the intent was written without an answer, and nothing was sent for it")})
+	}
+	return out, err
 }
 
 // freeSlot picks one of the rule's free slots at random: those that start at the
@@ -240,7 +245,9 @@ func (c *Controller) outcome(ctx context.Context, rec replication.IncidentRecord
 		}
 		c.o.Logger.Error("the outcome of a call is not written yet", "incident", rec.ID, "outcome", sent.Outcome, "err", err)
 		if rec, err = c.stillOurs(ctx, rec, err); err != nil && errors.Is(err, errTaken) {
-			c.leaveLate(ctx, rec, sent)
+			if c.leaveLate(ctx, rec, sent) != nil {
+				c.owe(rec, *rec.LastCall(), sent)
+			}
 			return rec, err
 		}
 		if c.isStopping() {
@@ -249,6 +256,9 @@ func (c *Controller) outcome(ctx context.Context, rec replication.IncidentRecord
 		if e := c.pause(ctx, time.Second); e != nil {
 			return rec, e
 		}
+	}
+	if call := rec.LastCall(); call != nil && sent.Outcome != replication.Uncertain {
+		c.owe(rec, *call, sent)
 	}
 	return rec, err
 }
@@ -385,6 +395,13 @@ func (c *Controller) resume(ctx context.Context, election int64, rec replication
 	}
 	call := rec.LastCall()
 	if call != nil && call.Outcome == replication.OutcomeNone {
+		if sent, ok := c.owes(rec); ok {
+			rec, err = c.outcome(ctx, rec, sent)
+			if err != nil || rec.Phase != replication.Verifying {
+				return err
+			}
+			return c.verify(ctx, election, rec)
+		}
 		rec, err = c.outcome(ctx, rec, Sent{Outcome: replication.Uncertain, Err: errors.New("drwatch ended between the intent and the outcome: the call may have left")})
 		if err != nil {
 			return err

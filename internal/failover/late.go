@@ -18,10 +18,10 @@ type Lates interface {
 
 // leaveLate leaves the outcome of a call to whoever has taken the incident over.
 // Only what is certain is worth telling.
-func (c *Controller) leaveLate(ctx context.Context, rec replication.IncidentRecord, sent Sent) {
+func (c *Controller) leaveLate(ctx context.Context, rec replication.IncidentRecord, sent Sent) error {
 	call := rec.LastCall()
 	if c.o.Lates == nil || call == nil || sent.Outcome == replication.Uncertain {
-		return
+		return nil
 	}
 	late := *call
 	late.Outcome, late.Status, late.RequestID, late.JobID = sent.Outcome, sent.Status, sent.RequestID, sent.JobID
@@ -29,9 +29,11 @@ func (c *Controller) leaveLate(ctx context.Context, rec replication.IncidentReco
 	if sent.Err != nil {
 		late.Error = sent.Err.Error()
 	}
-	if err := c.o.Lates.PutLate(ctx, rec.ID, rec.Token, late); err != nil && !errors.Is(err, replication.ErrConflict) {
+	err := c.o.Lates.PutLate(ctx, rec.ID, rec.Token, late)
+	if err != nil && !errors.Is(err, replication.ErrConflict) {
 		c.o.Logger.Error("the outcome of a call of an incident that was taken over is not written", "incident", rec.ID, "outcome", sent.Outcome, "err", err)
 	}
+	return err
 }
 
 // late is the outcome of one of an incident's calls that its sender left.

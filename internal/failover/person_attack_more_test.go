@@ -107,6 +107,7 @@ func TestAStartThatMayStillArriveKeepsTheGroup(t *testing.T) {
 		if _, _, err := c.Act(context.Background(), asking(replication.Start)); err != nil {
 			t.Fatal(err)
 		}
+		wait(time.Second) // its call has left: before, it would make room
 		w.rules.change(func() { w.rules.verdict, w.rules.untrue, w.rules.lost = replication.Go, time.Time{}, time.Now() })
 		wait(15 * time.Minute)
 		early, _ := w.cloud.count()

@@ -33,7 +33,7 @@ type Session interface {
 // Upkeep is what the leader does for the store besides incidents.
 type Upkeep interface {
 	Tick(ctx context.Context, elapsed time.Duration) error
-	EndEpisode(ctx context.Context, rule string, g replication.GroupKey) error
+	EndEpisode(ctx context.Context, rule string, g replication.GroupKey, incident string) error
 	CloseLoss(ctx context.Context, site string, rev int64) error
 	PutGroup(ctx context.Context, key replication.GroupKey, rec replication.GroupRecord) error
 }

@@ -152,11 +152,14 @@ func (c *Controller) whyUnable(eval Evaluation, cluster replication.Cluster) str
 	if len(eval.Rules) > 0 && unfit == len(eval.Rules) {
 		seen["this observer cannot vouch for itself"] = true
 	}
-	for _, why := range misjudging(eval) {
+	for _, why := range c.misjudging(eval) {
+		seen[why] = true
+	}
+	for _, why := range c.outvoted(eval, cluster) {
 		seen[why] = true
 	}
 	for _, rec := range cluster.Incidents {
-		if rec.Phase == replication.Held && (rec.HeldBy == "provider_read" || rec.HeldBy == "action_credentials") && rec.Holder.LeaderRev == c.election {
+		if rec.Phase == replication.Held && (rec.HeldBy == "provider_read" || rec.HeldBy == "action_credentials" || rec.HeldBy == "rule_differs" || rec.HeldBy == "data_age_under" || rec.HeldBy == "group_not_read") && rec.Holder.LeaderRev == c.election {
 			seen[fmt.Sprintf("incident %s is held by %s", rec.ID, rec.HeldBy)] = true
 		}
 	}
@@ -190,21 +193,30 @@ func (c *Controller) whyUnable(eval Evaluation, cluster replication.Cluster) str
 }
 
 // misjudging tells why what a failover would lose looks greater from here than it
-// is. That holds a failover back which another observer would make.
-func misjudging(eval Evaluation) []string {
-	seen := map[string]bool{}
-	for _, r := range eval.Rules {
-		for _, t := range r.Targets {
-			switch {
-			case r.Rule.LagUnder <= 0 || t.Group.LastSync.IsZero():
-			case t.Skew < -futureSlack:
-				seen["this machine's clock is ahead of the provider's at account "+t.Group.Account] = true
-			case t.State == "firing" && t.LastGood.IsZero():
-				seen["this observer has not seen site "+orUnknown(t.ActiveSite)+" before it was lost"] = true
-			}
+// is, where that alone holds one back which another observer would make.
+func (c *Controller) misjudging(eval Evaluation) []string {
+	seen, here := map[string]bool{}, seenHere(eval)
+	for _, d := range c.State().Decisions {
+		if blocking := d.Blocking(); len(blocking) != 1 || blocking[0].Name != condLag {
+			continue
+		}
+		switch t := here.targets[targetKey{d.Rule, d.Group}]; {
+		case t == nil || t.Group.LastSync.IsZero():
+		case t.Skew < -futureSlack:
+			seen["this machine's clock is ahead of the provider's at account "+t.Group.Account] = true
+		case t.LastGood.IsZero():
+			seen["this observer has not seen site "+orUnknown(t.ActiveSite)+" before it was lost"] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(seen))
+}
+
+// forgetInability begins anew: what this observer could not do when it led before
+// says nothing of now.
+func (c *Controller) forgetInability() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unable.since, c.unable.notSent = map[string]time.Time{}, 0
 }
 
 // countSent keeps count of calls in a row that did not leave this machine.

@@ -81,6 +81,8 @@ type Target struct {
 	UntrueFor time.Duration
 	// Guards are the rule's own expressions and time intervals, evaluated.
 	Guards []replication.Condition
+	// GuardsUnknown names those of them that cannot be judged here: no fresh sample.
+	GuardsUnknown []string
 	// ActionTimeout is the account's bound on one mutating call.
 	ActionTimeout time.Duration
 }

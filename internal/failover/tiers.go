@@ -166,7 +166,7 @@ func tiersAt(site string, eval Evaluation) map[string]replication.Tier {
 			named[name] = true
 		}
 	}
-	if len(named) == 0 {
+	if len(named) == 0 || !eval.AllPolled {
 		return nil
 	}
 	room := maxTierBytes

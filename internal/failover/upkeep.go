@@ -41,6 +41,11 @@ func (c *Controller) upkeep(ctx context.Context, eval Evaluation, cluster replic
 			delete(c.waited, id)
 		}
 	}
+	for id := range c.held {
+		if rec, ok := cluster.Incidents[id]; !ok || rec.Phase.Ended() {
+			delete(c.held, id)
+		}
+	}
 	for id := range c.retry {
 		if rec, ok := cluster.Incidents[id]; !ok || rec.Phase.Ended() {
 			delete(c.retry, id)
@@ -76,6 +81,11 @@ func (c *Controller) remember(ctx context.Context, eval Evaluation, cluster repl
 // amend brings a group's record up to date and tells whether it changed.
 func (c *Controller) amend(rec *replication.GroupRecord, g replication.Group, cluster replication.Cluster) bool {
 	changed := false
+	// LastAction.At is another observer's clock, which may be behind: what was read
+	// before this one led says nothing of moves since.
+	if rec.LastAction != nil && g.ReadAt.Before(c.elected) {
+		return false
+	}
 	if unrecordedMove(*rec, g) {
 		c.o.Logger.Warn("production of a group moved without an incident of ours", "group", g.Name, "from", rec.Active.String(), "to", g.Active.String())
 		rec.LastAction = &replication.LastAction{Action: replication.Failover, At: c.o.Now().UTC(), Clock: cluster.Clock}
@@ -111,7 +121,7 @@ func (c *Controller) endEpisodes(ctx context.Context, eval Evaluation, cluster r
 		if !ok || t.UntrueFor <= 0 || t.UntrueFor < r.Rule.For {
 			continue
 		}
-		if err := c.o.Upkeep.EndEpisode(ctx, e.Rule, e.Group); err != nil {
+		if err := c.o.Upkeep.EndEpisode(ctx, e.Rule, e.Group, e.Incident); err != nil {
 			c.o.Logger.Warn("episode not ended", "rule", e.Rule, "group", e.Group.String(), "err", err)
 		}
 	}
@@ -187,6 +197,9 @@ func (c *Controller) tellBlocked(eval Evaluation, ds []Decision, cluster replica
 		on[k] = append(on[k], d)
 	}
 	c.tellEach(eval, cluster, func(r RuleView, t Target) []string {
+		if last := cluster.Groups[t.Group.Key].LastAction; last != nil && !t.Group.ReadAt.After(last.At) {
+			return nil // the poll is from before the last move
+		}
 		var why []string
 		for _, d := range on[targetKey{r.Rule.Name, t.Group.Key}] {
 			if d.Act {
@@ -200,7 +213,11 @@ func (c *Controller) tellBlocked(eval Evaluation, ds []Decision, cluster replica
 			}
 		}
 		if rec, open := openIncident(cluster, r.Rule.Name, t.Group.Key); open {
-			why = append(why, "incident "+rec.ID+" is held by "+rec.HeldBy)
+			if rec.Phase == replication.Held {
+				why = append(why, "incident "+rec.ID+" is held by "+rec.HeldBy)
+			} else {
+				why = append(why, "incident "+rec.ID+" is "+string(rec.Phase)+", and goes on with its holder or the next one")
+			}
 		}
 		return why
 	})

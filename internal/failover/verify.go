@@ -2,6 +2,7 @@ package failover
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,8 +40,10 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 			c.o.Logger.Warn("the provider could not be read while verifying", "incident", rec.ID, "group", rec.Name, "err", err)
 		} else if p.Group.Key == rec.Key() {
 			w.look(rec, p)
-			if rec, err = c.noteChange(ctx, rec, p, w); err != nil {
+			if rec, err = c.noteChange(ctx, rec, p, w); errors.Is(err, replication.ErrConflict) {
 				return err
+			} else if err != nil { // it is tried again at the next look: w remembers
+				c.o.Logger.Warn("a change of the group is not taken down yet", "incident", rec.ID, "err", err)
 			}
 			if ended, err := conclude(ctx, election, rec, p, w); ended || err != nil {
 				return err

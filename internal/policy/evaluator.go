@@ -167,6 +167,9 @@ type TargetResult struct {
 	UntrueFor time.Duration
 	// Guards are the rule's expressions and time intervals.
 	Guards []replication.Condition
+	// GuardsUnknown names those of them that cannot be judged: they could not be
+	// evaluated, or no fresh sample is there.
+	GuardsUnknown []string
 }
 
 // The states of a hold timer, as drwatch_rule_active names them.

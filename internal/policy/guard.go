@@ -35,36 +35,39 @@ func (e *Evaluator) askGuards(ctx context.Context, r *ruleState, at int64) []gua
 }
 
 // guards is the conditions of the rule's own guards for one target.
-func (e *Evaluator) guards(r *ruleState, t *Target, at time.Time, answers []guardAnswer) []replication.Condition {
-	var out []replication.Condition
+func (e *Evaluator) guards(r *ruleState, t *Target, at time.Time, answers []guardAnswer) (out []replication.Condition, unknown []string) {
 	for i, a := range answers {
-		c := a.condition(t)
+		c, known := a.condition(t)
 		c.Name, c.Threshold = "expr", r.program.guards[i].text
 		if len(answers) > 1 {
 			c.Name = "expr_" + strconv.Itoa(i+1)
 		}
 		out = append(out, c)
+		if !known {
+			unknown = append(unknown, c.Name)
+		}
 	}
-	return append(out, timeConditions(r.rule.Guards.Active, r.rule.Guards.Mute, at)...)
+	return append(out, timeConditions(r.rule.Guards.Active, r.rule.Guards.Mute, at)...), unknown
 }
 
-func (a guardAnswer) condition(t *Target) replication.Condition {
+// condition is the guard for one target, and whether its samples tell.
+func (a guardAnswer) condition(t *Target) (c replication.Condition, known bool) {
 	if a.err != nil {
-		return replication.Condition{Value: "cannot be evaluated: " + a.err.Error()}
+		return replication.Condition{Value: "cannot be evaluated: " + a.err.Error()}, false
 	}
 	v, ok := a.plain.says(t, false)
 	switch {
 	case !ok:
 		if v, ok = a.plain.says(t, true); ok {
-			return replication.Condition{Value: fmt.Sprintf("%s is not a number", written(v.Metric))}
+			return replication.Condition{Value: fmt.Sprintf("%s is not a number", written(v.Metric))}, false
 		}
-		return replication.Condition{Value: "no sample applies"}
+		return replication.Condition{Value: "no sample applies"}, a.sure == nil
 	case a.sure != nil:
 		if _, still := a.sure.says(t, false); !still {
-			return replication.Condition{Value: "holds only because samples are missing"}
+			return replication.Condition{Value: "holds only because samples are missing"}, false
 		}
 	}
-	return replication.Condition{Value: strconv.FormatFloat(v.F, 'g', -1, 64), OK: true}
+	return replication.Condition{Value: strconv.FormatFloat(v.F, 'g', -1, 64), OK: true}, true
 }
 
 // timeConditions judges the rule's times by the wall clock; an interval that

@@ -49,7 +49,8 @@ func (e *Evaluator) sideEvidence(ctx context.Context, r *ruleState, at int64) si
 
 func (e *Evaluator) judge(r *ruleState, target tracked, at time.Time, ms int64, res *RuleResult, s side, g []guardAnswer) TargetResult {
 	t, state, h := target.Target, target.state, &target.state.hold
-	out := TargetResult{Target: *t, Guards: e.guards(r, t, at, g), LastGood: e.lastGood(r, t, h)}
+	out := TargetResult{Target: *t, LastGood: e.lastGood(r, t, h)}
+	out.Guards, out.GuardsUnknown = e.guards(r, t, at, g)
 	if h.isFalse && res.Err == nil {
 		out.UntrueFor = time.Duration(ms-h.falseSince) * time.Millisecond
 	}

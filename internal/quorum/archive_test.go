@@ -309,7 +309,7 @@ func TestAnEpisodeKeepsItsIncident(t *testing.T) {
 		p.anchor(1)
 		p.archive()
 		p.collect(0)
-		p.ok(p.EndEpisode(p.Context(), "r1", group1))
+		p.ok(p.EndEpisode(p.Context(), "r1", group1, "i1"))
 		p.collect(1)
 		p.gone(rec.ID)
 	})

@@ -40,7 +40,7 @@ type coordinator interface {
 	Approve(ctx context.Context, incident string, a replication.Approval) error
 	Ack(ctx context.Context, g replication.GroupKey, incident, who, reason string) error
 	PutGroup(context.Context, replication.GroupKey, replication.GroupRecord) error
-	EndEpisode(ctx context.Context, rule string, g replication.GroupKey) error
+	EndEpisode(ctx context.Context, rule string, g replication.GroupKey, incident string) error
 	CloseLoss(ctx context.Context, site string, rev int64) error
 	Tick(context.Context, time.Duration) error
 	PutLate(ctx context.Context, incident string, token int64, c replication.Call) error
@@ -316,8 +316,8 @@ var histories = []struct {
 		if len(p.read().Episodes) != 1 {
 			p.Fatal("no episode is remembered")
 		}
-		p.ok(p.EndEpisode(p.Context(), "r1", group1))
-		p.ok(p.EndEpisode(p.Context(), "r1", group1))
+		p.ok(p.EndEpisode(p.Context(), "r1", group1, "i1"))
+		p.ok(p.EndEpisode(p.Context(), "r1", group1, "i1"))
 		if len(p.read().Episodes) != 0 {
 			p.Fatal("the episode is still remembered")
 		}

@@ -40,7 +40,7 @@ func TestASlowDisk(t *testing.T) {
 		t.Errorf("writing took %s: %v, want that it is not known", took, err)
 	}
 	waitFor(t, "the status to tell", func() bool {
-		_ = s.EndEpisode(t.Context(), "r1", group2) // a write without a read before it
+		_ = s.EndEpisode(t.Context(), "r1", group2, "i1") // a write without a read before it
 		st := s.Status()
 		return !st.Works() && st.NoWrites && (strings.Contains(st.LastError, "no answer to writes") || strings.Contains(st.LastError, "does not answer"))
 	})

@@ -173,6 +173,7 @@ type Write struct {
 
 	TakeSlot    bool         // slot/<rule>/<Incident.Slot> must be absent, and is written
 	FreeSlot    bool         // that slot is given back
+	LimitStarts bool         // conflicts with a start of the rule that is newer than Votes.Revision
 	CountStart  bool         // the first intent: counted for max_per_hour
 	Group       *GroupRecord // not nil: replaces the group's record, which must be at Group.Rev
 	CountFailed bool         // adds one to the site loss's failures of the rule

@@ -42,6 +42,7 @@ func (k keys) slot(rule string, n int) string {
 	return k.join("slot", rule, fmt.Sprint(n))
 }
 func (k keys) started(rule, incident string) string { return k.join("started", rule, incident) }
+func (k keys) startedOf(rule string) string         { return k.join("started", rule) + "/" }
 func (k keys) allStarted() string                   { return k.root + "started/" }
 
 // votesOn holds all votes of the rule on the group, beside those on groups that

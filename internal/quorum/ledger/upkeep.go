@@ -37,10 +37,24 @@ func (l *Ledger) PutGroup(ctx context.Context, key replication.GroupKey, rec rep
 
 // EndEpisode forgets that the rule had its say on the group; it is no error
 // when it had none.
-func (l *Ledger) EndEpisode(ctx context.Context, rule string, group replication.GroupKey) error {
-	_, err := l.commit(ctx, Txn{
-		Op: "episode", What: fmt.Sprintf("ending the episode of rule %s on %s", rule, group), Deletes: []string{l.keys.episode(rule, group)},
-	})
+func (l *Ledger) EndEpisode(ctx context.Context, rule string, group replication.GroupKey, incident string) error {
+	what := fmt.Sprintf("ending the episode of rule %s on %s", rule, group)
+	key := l.keys.episode(rule, group)
+	v, err := l.o.KV.Get(ctx, key)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	it := v.At(key)
+	var e replication.Episode
+	if it.Mod != 0 {
+		if err := json.Unmarshal(it.Value, &e); err != nil {
+			return fmt.Errorf("%s: key %s: %w", what, key, err)
+		}
+	}
+	if e.Incident != incident {
+		return nil
+	}
+	_, err = l.commit(ctx, Txn{Op: "episode", What: what, If: []Compare{unchanged("the episode", key, it.Mod)}, Deletes: []string{key}})
 	return err
 }
 

@@ -100,6 +100,9 @@ func (l *Ledger) writeCompares(w replication.Write) []Compare {
 	}
 	if w.Votes != nil {
 		cs = append(cs, l.voteCompares(w.Incident.Rule, w.Incident.Key(), *w.Votes)...)
+		if w.LimitStarts {
+			cs = append(cs, Compare{Name: "the starts of rule " + w.Incident.Rule, Kind: NoneNewer, Key: l.keys.startedOf(w.Incident.Rule), Rev: w.Votes.Revision})
+		}
 	}
 	if w.Group != nil {
 		cs = append(cs, unchanged("the record of the group", l.keys.group(w.Incident.Key()), w.Group.Rev))
