@@ -153,7 +153,7 @@ func (r *Reader) follow(ctx context.Context, op, field string, filter map[string
 		if !ok {
 			return fmt.Errorf("%s in %s: the answer has no list %s", op, r.c.s.Region, field)
 		}
-		at := moment{here: r.c.s.Now(), there: reply.Date}
+		at := moment{here: reply.Began, there: reply.Date}
 		behind.Do(func() error {
 			for _, raw := range items {
 				each(raw, at)

@@ -63,7 +63,7 @@ func (c *Client) Settings() provider.Settings { return c.settings }
 // Answer is what a read was answered with: one JSON object.
 type Answer struct {
 	Object
-	At   time.Time // when it was here, by our clock
+	At   time.Time // when it was asked for, by our clock: a slow answer is not a clock that is ahead
 	Date time.Time // when it was made, by the provider's; zero when not told
 }
 
@@ -93,7 +93,7 @@ func (c *Client) Get(ctx context.Context, operation, path string, q Query, probl
 	if err != nil {
 		return Answer{}, fmt.Errorf("account %s: %s: %w", c.settings.Account, operation, err)
 	}
-	return Answer{Object: o, At: c.settings.Now(), Date: ex.Date}, nil
+	return Answer{Object: o, At: ex.Began, Date: ex.Date}, nil
 }
 
 // ErrUnreadable is what a read returns when an answer came and is not what the
