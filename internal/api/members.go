@@ -12,10 +12,10 @@ type Members struct {
 // Member is one member of the coordination store, an observer's.
 type Member struct {
 	Name    string `json:"name"`
-	Site    string `json:"site"` // "" while the observer is not alive
-	PeerURL string `json:"peer_url"`
-	Started bool   `json:"started"` // it has begun at least once
-	Leads   bool   `json:"leads"`   // of the store, which says nothing about who leads failovers
+	Site    string `json:"site"`     // "" while the observer is not alive
+	PeerURL string `json:"peer_url"` // "" of a lone observer, which has no peers
+	Started bool   `json:"started"`  // it has begun at least once
+	Leads   bool   `json:"leads"`    // of the store, which says nothing about who leads failovers
 	Self    bool   `json:"self"`
 	Alive   bool   `json:"alive"` // the observer holds a lease
 	Version string `json:"version,omitempty"`

@@ -81,7 +81,7 @@ func (k *Keeper) heldUp(done ledger.Collected) {
 	case k.toldAt.IsZero() || now.Sub(k.toldAt) >= tellEvery:
 		k.toldAt = now
 		k.Logger.Warn("ended journals stay in the coordination store until a majority of the observers has archived them: "+
-			"bring back the missing ones, or take them out with `drwatch member remove`", "records", done.Waiting, "at_most", ledger.MostWaiting, "missing", missing)
+			"bring back the missing ones, or take them out with `drwatch member remove NAME --reason …`", "records", done.Waiting, "at_most", ledger.MostWaiting, "missing", missing)
 	}
 }
 

@@ -19,9 +19,12 @@ func Members(w io.Writer, m api.Members) error {
 			if one.Self {
 				name += " (asked)"
 			}
-			row(name, orDash(one.Site), one.PeerURL, yes(one.Started), yes(one.Alive), leader(one.Leads), orDash(one.Version))
+			row(name, orDash(one.Site), orDash(one.PeerURL), yes(one.Started), yes(one.Alive), leader(one.Leads), orDash(one.Version))
 		}
 	})
+	if len(m.Members) == 1 && m.Members[0].PeerURL == "" {
+		fmt.Fprintln(w, "one observer alone: its store has no other members")
+	}
 	for _, n := range m.Notes {
 		fmt.Fprintln(w, "! "+n)
 	}

@@ -241,10 +241,10 @@ func (c memberConfig) judge(answers map[string]peerAnswer) (admission, string) {
 	t, quorum := c.tally(answers), enough(len(c.Members))
 	switch {
 	case t.absent:
-		return admission{}, fmt.Sprintf("%s%s; when it is to be one, run `drwatch member replace %s` on a healthy observer whose initial_cluster names it, then it joins", sayWaiting, t.refused, c.Name)
+		return admission{}, fmt.Sprintf("%s%s; when it is to be one, run `drwatch member replace %s --reason …` on a healthy observer whose initial_cluster names it, then it joins", sayWaiting, t.refused, c.Name)
 	case t.refused != "":
 		return admission{}, fmt.Sprintf("%s%s; it could have forgotten what it agreed to, so it does not start by itself: "+
-			"run `drwatch member replace %s` on a healthy observer, then it joins", sayWaiting, t.refused, c.Name)
+			"run `drwatch member replace %s --reason …` on a healthy observer, then it joins", sayWaiting, t.refused, c.Name)
 	case t.added > 0 && t.added >= enough(len(t.running)):
 		return admission{embed.ClusterStateFlagExisting, c.named(t.running)}, ""
 	case t.added > 0:

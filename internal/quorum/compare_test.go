@@ -349,6 +349,22 @@ func TestTheLeaderIsNotReplacedMeanwhile(t *testing.T) {
 	}
 }
 
+// An incident that a person ended has latched nothing, but keeps its rule from
+// beginning again: who acknowledges the group is told what to acknowledge.
+func TestAckOfAGroupNamesTheEpisode(t *testing.T) {
+	t.Parallel()
+	both(t, func(p *play) {
+		w := p.ended(p.claimed(), replication.Aborted)
+		w.Episode = true
+		_, err := p.Write(p.Context(), w)
+		p.ok(err)
+		if err := p.Ack(p.Context(), group1, "", "alice", "by its name"); !errors.Is(err, quorum.ErrNotFound) || !containsText(err, "`drwatch ack i1 --reason …`") {
+			t.Errorf("got %v, want what to acknowledge instead", err)
+		}
+		p.ok(p.Ack(p.Context(), group1, "i1", "alice", "by the incident"))
+	})
+}
+
 func TestAckIsRefusedWhileAnIncidentIsUnderWay(t *testing.T) {
 	t.Parallel()
 	both(t, func(p *play) {

@@ -17,9 +17,9 @@ import (
 // Member is one member of the store.
 type Member struct {
 	Name    string // "" when it was added and has not begun
-	PeerURL string
-	Started bool // it has begun at least once
-	Leads   bool // of etcd, as this observer's own member sees it
+	PeerURL string // "" of a lone observer, which has no peers
+	Started bool   // it has begun at least once
+	Leads   bool   // of etcd, as this observer's own member sees it
 	Self    bool
 
 	id uint64
@@ -79,6 +79,9 @@ func (s *Store) Roster(ctx context.Context) (Roster, error) {
 			one.Name = s.member.nameOf(one.PeerURL)
 		}
 		out.Members = append(out.Members, one)
+	}
+	if s.member.o.Peers == nil && len(out.Members) == 1 { // its etcd has a name and a URL that mean nothing to anybody
+		out.Members[0].Name, out.Members[0].PeerURL = s.member.o.Observer, ""
 	}
 	slices.SortFunc(out.Members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 	out.Differs = s.member.differs(out.Members)
@@ -277,7 +280,7 @@ func (s *Store) safe(members []Member, name string, alive map[string]bool, add b
 	case live < max(stay, size)/2+1:
 		return fmt.Errorf("%w: %d of %d members would be alive, and that is no majority: bring back %s first", ErrRefused, live, size, strings.Join(dead, ", "))
 	case add && len(dead) > 0:
-		return fmt.Errorf("%w: %s is not alive either: `drwatch member remove` it first, and replace it when this one has joined", ErrRefused, strings.Join(dead, ", "))
+		return fmt.Errorf("%w: %s is not alive either: `drwatch member remove %s --reason …` first, and replace it when this one has joined", ErrRefused, strings.Join(dead, ", "), dead[0])
 	}
 	return nil
 }

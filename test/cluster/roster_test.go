@@ -214,6 +214,9 @@ func TestLoneAndSeveralAreNotMixed(t *testing.T) {
 	c := newTrio(t, false)
 	alone := lone(t, c.dirs["obs-a"])
 	waitFor(t, "the lone observer to join", func() bool { return alone.Status().Joined })
+	if r, err := alone.Roster(t.Context()); err != nil || len(r.Members) != 1 || r.Members[0].Name != "obs-a" || r.Members[0].PeerURL != "" {
+		t.Errorf("the members of a lone observer: %+v, %v; want it by its own name, without a peer URL", r.Members, err)
+	}
 	if err := alone.Close(); err != nil {
 		t.Fatal(err)
 	}

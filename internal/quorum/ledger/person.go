@@ -213,7 +213,8 @@ type held struct {
 	record   replication.GroupRecord
 	stored   Item // the record as it was read
 	episodes []Item
-	incident string // the incident behind it, "" when none is named
+	others   []string // the incidents whose episodes these are not
+	incident string   // the incident behind it, "" when none is named
 }
 
 func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, incident, who, reason string) error {
@@ -226,6 +227,9 @@ func (l *Ledger) tryAck(ctx context.Context, group replication.GroupKey, inciden
 		return fmt.Errorf("%w: incident %s is under way", ErrRefused, h.record.OpenIncident)
 	case latch != nil && latch.Incident != incident:
 		return fmt.Errorf("%w: the group is latched by %s (%s): look at that one and acknowledge it", ErrRefused, orNobody(latch.Incident), latch.Why)
+	case latch == nil && incident == "" && len(h.episodes) == 0 && len(h.others) > 0:
+		return fmt.Errorf("%w: nothing to acknowledge by the group's name: it is not latched, but no rule acts on it again in the episode of %s: `drwatch ack %s --reason …` ends that",
+			ErrNotFound, strings.Join(h.others, ", "), h.others[0])
 	case latch == nil && incident == "" && len(h.episodes) == 0:
 		return fmt.Errorf("%w: nothing to acknowledge: it is not latched", ErrNotFound)
 	case latch == nil && len(h.episodes) == 0:
@@ -277,7 +281,9 @@ func (l *Ledger) held(ctx context.Context, group replication.GroupKey, incident 
 		}
 		if e.Incident == incident {
 			h.episodes = append(h.episodes, it)
+			continue
 		}
+		h.others = append(h.others, e.Incident)
 	}
 	h.incident = incident
 	return h, nil
