@@ -56,6 +56,9 @@ type Store struct {
 	Joined   bool   `json:"joined"`
 	Restarts int    `json:"restarts"`
 	Error    string `json:"error,omitempty"`
+	// ReadAt is when all of it was last read; zero: never since the start, so that
+	// this observer knows of nothing but what it has archived.
+	ReadAt time.Time `json:"read_at,omitzero"`
 }
 
 // Account is one account's polling.

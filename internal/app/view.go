@@ -23,7 +23,7 @@ func (a *App) Status() api.Status {
 	s := api.Status{
 		Version: a.o.Version, Observer: c.Observer.Name, Site: c.Observer.Site, Mode: c.Global.Mode, StartedAt: a.started.UTC(),
 		Leads: state.Leads, Freeze: state.Cluster.Freeze, LocalFreeze: state.LocalFreeze, EvaluatedAt: utc(state.At), Fitness: fitnessOf(state.Evaluation),
-		Store: api.Store{Joined: store.Joined, Restarts: store.Restarts, Error: store.LastError},
+		Store: api.Store{Joined: store.Joined, Restarts: store.Restarts, Error: store.LastError, ReadAt: utc(state.ClusterAt)},
 	}
 	if s.Store.Error == "" {
 		s.Store.Error = state.ClusterErr
@@ -40,6 +40,7 @@ func (a *App) Status() api.Status {
 		s.Sites = append(s.Sites, siteOf(site, snap, a.o.Now()))
 	}
 	s.OpenIncidents, s.LatchedGroups = unsettled(state.Cluster)
+	s.Notes = a.notes(state)
 	return s
 }
 

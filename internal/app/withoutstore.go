@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/api"
@@ -88,7 +89,7 @@ func FailoverWithoutStore(ctx context.Context, w WithoutStore) (err error) {
 		return fmt.Errorf("%w: it must be the folder of this machine's drwatch, or another one that exists", err)
 	}
 	stop := stops{local: local, daemon: w.Daemon, now: w.Now}
-	said, err := stop.ask(ctx)
+	said, says, err := stop.ask(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", breakglass.ErrRefused, err)
 	}
@@ -105,16 +106,22 @@ func FailoverWithoutStore(ctx context.Context, w WithoutStore) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: %w", breakglass.ErrRefused, err)
 	}
-	others, more := w.others(ctx)
+	known := w.knows(ctx, said, replication.GroupKey{Provider: group.account.config.Provider, ID: group.id})
 	a := group.account.config
 	hands := sending{clouds: func() *clouds { return all }}
 	return breakglass.New(breakglass.Options{
 		Group: group, Person: w.Person, Handbook: handbook{},
 		Operator: func() (failover.Operator, error) { return mayOperate(hands, c, a) },
-		Stopped:  func(ctx context.Context) error { _, err := stop.ask(ctx); return err },
+		Stopped: func(ctx context.Context) error {
+			now, _, err := stop.ask(ctx)
+			if err != nil {
+				return err
+			}
+			return sameLife(said, now)
+		},
 		Frozen:   stop.frozen,
 		Endpoint: func(to replication.Location) string { return sendsTo(a, to) },
-		Notes:    append(append(notes, said...), more...), Others: others, Journal: journal, Asked: w.Asked,
+		Notes:    slices.Concat(known.notes, says, notes), Others: known.incidents, Unseen: known.unseen, Journal: journal, Asked: w.Asked,
 		ActionTimeout: a.ActionTimeout, TrackInterval: w.TrackInterval, SignatureLife: w.SignatureLife, Settle: w.Settle,
 		Now: w.Now, Dry: w.DryRun, At: w.At,
 	}).Run(ctx)
@@ -141,22 +148,6 @@ func (w *WithoutStore) journal(c *config.Config) (*breakglass.Journal, error) {
 		return breakglass.ReadJournal(dir)
 	}
 	return breakglass.OpenJournal(dir, c.Observer.Name, w.Now)
-}
-
-// others are the incidents that this machine knows of the store: the daemon's as
-// it last saw them, and the archived ones. What cannot be had is a note.
-func (w *WithoutStore) others(ctx context.Context) (all []replication.Incident, notes []string) {
-	ctx, cancel := context.WithTimeout(ctx, askDaemon)
-	defer cancel()
-	all, err := w.Daemon.Incidents(ctx, archivedHere)
-	if err == nil {
-		return all, nil // the archived ones are among them
-	}
-	all, err = archive.New(archiveFolder(w.StoragePath)).Incidents(archivedHere)
-	if err != nil {
-		return nil, []string{"Which incidents of this group have ended is not known: " + err.Error()}
-	}
-	return all, []string{"No drwatch here tells which incidents are open. If one has made a call for this group in the last 17 minutes, it may still arrive: look at the group in the provider's console first."}
 }
 
 // mayOperate is what sends for the account, if the configuration lets it.
@@ -198,26 +189,26 @@ func (s stops) frozen() error {
 	return fmt.Errorf("frozen beside this machine by %s (%s): whoever did that wants nothing sent from here; lift it first", f.Who, f.Reason)
 }
 
-// ask tells in an error why it may not be, and otherwise what the person should
-// know of the daemon.
-func (s stops) ask(ctx context.Context) (notes []string, err error) {
+// ask tells in an error why it may not be, and otherwise what the daemon says of
+// itself, nil when none answers, and what of it the person should know.
+func (s stops) ask(ctx context.Context) (said *api.Status, notes []string, err error) {
 	if err := s.frozen(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askDaemon)
 	defer cancel()
 	st, err := s.daemon.Status(ctx)
 	switch {
 	case errors.Is(err, client.ErrUnreachable):
-		return []string{"Whether the store has a majority is not known: " + err.Error() + "."}, nil
+		return nil, []string{"Whether the store has a majority is not known: " + err.Error() + "."}, nil
 	case err != nil:
-		return nil, fmt.Errorf("a drwatch answers but does not tell whether the store does: %s; give what it wants, or another --url", err.Error())
+		return nil, nil, fmt.Errorf("a drwatch answers but does not tell whether the store does: %s; give what it wants, or another --url", err.Error())
 	case st.LocalFreeze != nil:
-		return nil, fmt.Errorf("frozen beside its drwatch by %s (%s): whoever did that wants nothing sent from here; lift it first", st.LocalFreeze.Who, st.LocalFreeze.Reason)
+		return nil, nil, fmt.Errorf("frozen beside its drwatch by %s (%s): whoever did that wants nothing sent from here; lift it first", st.LocalFreeze.Who, st.LocalFreeze.Reason)
 	case st.Store.Joined && st.Store.Error == "":
-		return nil, errors.New("the store answers: use `drwatch failover` without --without-store, which goes through the claim, the guards and the journal of all observers")
+		return nil, nil, errors.New("the store answers: use `drwatch failover` without --without-store, which goes through the claim, the guards and the journal of all observers")
 	case !st.Store.Joined && s.now().Sub(st.StartedAt) < joins:
-		return nil, fmt.Errorf("the drwatch here has started at %s and may still join the store: wait for half a minute", st.StartedAt.UTC().Format(time.RFC3339))
+		return nil, nil, fmt.Errorf("the drwatch here has started at %s and may still join the store: wait for half a minute", st.StartedAt.UTC().Format(time.RFC3339))
 	case st.Store.Error != "":
 		notes = append(notes, "The drwatch of this machine says of the store: "+st.Store.Error+".")
 	default:
@@ -226,5 +217,5 @@ func (s stops) ask(ctx context.Context) (notes []string, err error) {
 	if f := st.Freeze; f != nil {
 		notes = append(notes, fmt.Sprintf("THE CLUSTER WAS FROZEN when the store was last read, by %s: %s. Ask them first.", f.Who, f.Reason))
 	}
-	return notes, nil
+	return &st, notes, nil
 }

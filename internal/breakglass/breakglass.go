@@ -59,6 +59,8 @@ type Options struct {
 	Notes []string
 	// Others are incidents that are known of the store: the daemon's, or archived.
 	Others []replication.Incident
+	// Unseen is when an observer may have made a call that is not among them.
+	Unseen Unseen
 
 	Journal *Journal
 	Asked   replication.Person
@@ -70,6 +72,13 @@ type Options struct {
 	Now           func() time.Time
 	Dry           bool              // only show the plan
 	At            func(step string) // called at named steps; nil is allowed
+}
+
+// Unseen is a time before which an observer may have made a call that nothing here
+// knows of. The zero one says nothing.
+type Unseen struct {
+	Before time.Time // by the clock of the machine that was asked
+	Why    string    // a clause for the person
 }
 
 // Failover is one run of the break-glass for one group.

@@ -99,8 +99,7 @@ func (f *Failover) propose(g replication.Group, inc replication.Incident) (plan,
 		return plan{}, err
 	}
 	p := plan{group: g, call: fmt.Sprintf("%s at %s", s.Call, f.o.Endpoint(inc.Plan.To))}
-	conditions := append([]replication.Condition{f.canAct(), directionKnown(g), f.notMoved(g)}, s.Ready...)
-	conditions = append(conditions, s.Waits...)
+	conditions := slices.Concat([]replication.Condition{f.canAct(), directionKnown(g), f.notMoved(g)}, f.callsKnown(g), s.Ready, s.Waits)
 	p.shown = api.Plan{
 		Account: g.Account, Provider: g.Key.Provider, Group: g.Key.ID, Name: g.Name, Action: replication.Failover,
 		Active: place(inc.Plan.From), To: place(inc.Plan.To), State: g.State, RawStatus: g.RawStatus, LagSeconds: seconds(g.Lag),
@@ -172,6 +171,23 @@ func (f *Failover) notMoved(g replication.Group) replication.Condition {
 		}
 	}
 	return c
+}
+
+// callsKnown: no call that is not known here may still arrive, by the provider's
+// clock and by this machine's: either may be wrong. It is asked of DWS alone, where
+// a second call could swap the roles back.
+func (f *Failover) callsKnown(g replication.Group) []replication.Condition {
+	if g.Key.Provider != replication.HuaweiDWS {
+		return nil
+	}
+	c := replication.Condition{Name: "calls_known", Value: "yes, as far as the notes say", Threshold: "no call on its way that is not known here: for DWS a second call could swap the roles back", OK: true}
+	u := f.o.Unseen
+	until, now := u.Before.Add(f.o.SignatureLife+f.o.Settle), f.o.Now()
+	if !u.Before.IsZero() && !(g.ProviderTime.After(until) && now.After(until)) {
+		c.OK, c.Value = false, fmt.Sprintf("%s: such a call may still arrive until %s by the provider's clock (which says %s; this machine's says %s); run it again after that",
+			u.Why, clock(until), clock(g.ProviderTime), clock(now))
+	}
+	return []replication.Condition{c}
 }
 
 // changed says what of a group is not as it was in the plan. A healthy group goes

@@ -114,10 +114,14 @@ func TestNoMajority(t *testing.T) {
 	d := l.daemon(l.configure(cloudsim.ConfigOptions{Peers: peers}))
 	d.eventually("the daemon says that the store does not answer", func() bool { return get[api.Status](d, "status").Store.Error != "" })
 	l.lose()
-	p, err := l.fail("disks", func(w *app.WithoutStore) {
+	asked := func(w *app.WithoutStore) {
 		w.Daemon = mustClient(d.url)
 		w.Now = func() time.Time { return time.Now().Add(time.Minute) } // it had the time to join
-	})
+	}
+	_, err := l.fail("warehouse", asked, lifelike)
+	l.refused(err, "the drwatch here has not read the store since its start at", "may still arrive until")
+	l.want("warehouse", 0, 0)
+	p, err := l.fail("disks", asked)
 	if err != nil || !strings.Contains(p.heard(), "The drwatch of this machine says of the store") {
 		t.Fatalf("%v\n%s\n%+v", err, p.heard(), get[api.Status](d, "status").Store)
 	}
@@ -162,7 +166,13 @@ func TestAfterwards(t *testing.T) {
 	_, err := l.fail("disks", func(w *app.WithoutStore) { w.Daemon = mustClient(first.url) })
 	l.refused(err, "the store answers: use `drwatch failover`")
 	l.want("disks", 0, 0)
+	if read := get[api.Status](first, "status").Store.ReadAt; time.Since(read) > time.Minute {
+		t.Errorf("it says that it has last read the store at %s", read)
+	}
 	first.end()
+	_, err = l.fail("warehouse", lifelike)
+	l.refused(err, "the drwatch here does not answer, and has last written to its store at", "may still arrive until")
+	l.want("warehouse", 0, 0)
 
 	if err := l.clouds.LoseSite("az-a", cloudsim.Loss{}); err != nil {
 		t.Fatal(err)
