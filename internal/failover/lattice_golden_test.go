@@ -66,30 +66,42 @@ func TestLattice(t *testing.T) {
 	compare(t, string(want), got.String())
 }
 
-// compare tells the first rows that are otherwise, with their sections.
+// compare tells the rows that are otherwise, new or gone.
 func compare(t *testing.T, want, got string) {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	told, section := 0, ""
-	for i := range max(len(w), len(g)) {
-		var x, y string
-		if i < len(w) {
-			x = w[i]
-		}
-		if i < len(g) {
-			y = g[i]
-		}
-		if strings.HasPrefix(y, "== ") {
-			section = y
-		}
-		if x != y {
-			if told++; told <= 10 {
-				t.Errorf("line %d, %s\n-%s\n+%s", i+1, section, x, y)
-			}
+	if want == got {
+		return
+	}
+	was, old := rowsOf(want)
+	is, now := rowsOf(got)
+	var told []string
+	for _, row := range now {
+		if before, ok := was[row]; !ok {
+			told = append(told, fmt.Sprintf("new: %s: %s", row, is[row]))
+		} else if before != is[row] {
+			told = append(told, fmt.Sprintf("%s:\n-%s\n+%s", row, before, is[row]))
 		}
 	}
-	if told > 10 {
-		t.Errorf("and %d lines more; if they are right: go test ./internal/failover -run 'TestLattice$' -update", told-10)
+	for _, row := range old {
+		if _, ok := is[row]; !ok {
+			told = append(told, "gone: "+row)
+		}
 	}
+	t.Errorf("%d rows are otherwise; if they are right: go test ./internal/failover -run 'TestLattice$' -update\n%s", len(told), strings.Join(told[:min(len(told), 10)], "\n"))
+}
+
+// rowsOf are the answers by section and deviations, and those in their order.
+func rowsOf(file string) (answers map[string]string, order []string) {
+	answers = map[string]string{}
+	section := ""
+	for line := range strings.SplitSeq(file, "\n") {
+		if what, ok := strings.CutPrefix(line, "== "); ok {
+			section = what
+		}
+		row, answer, _ := strings.Cut(line, "  ")
+		row = section + ": " + row
+		answers[row], order = strings.TrimSpace(answer), append(order, row)
+	}
+	return answers, order
 }
 
 // short is the lattice with one each of the deviations of an axis that are answered
