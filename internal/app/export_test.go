@@ -41,6 +41,15 @@ func LocalFreeze(o Options) (look func() *replication.Freeze, err error) {
 	return f.look, nil
 }
 
+// NotFrozen is what a person is told whose freeze the store did not take.
+func NotFrozen(o Options, store error) (told, err error) {
+	f, err := newLocalFreeze(&o)
+	if err != nil {
+		return nil, err
+	}
+	return f.instead(store), nil
+}
+
 // FrozenTold is what tells the log of freezes.
 func FrozenTold(log *slog.Logger) func(now time.Time, all, local *replication.Freeze) {
 	var t frozenTold

@@ -67,6 +67,15 @@ func (f *localFreeze) look() *replication.Freeze {
 	return nil
 }
 
+// instead adds to the error of a freeze that the store did not take what needs no
+// store. nil stays nil.
+func (f *localFreeze) instead(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; the file %s freezes this observer alone, without the store; each other one has its own, FREEZE in its --storage.path", err, filepath.Join(f.folder, freezeFile))
+}
+
 // tellFrozenEvery is how often a freeze that stays is logged: one that was
 // forgotten keeps the failover from happening that it is there for.
 const tellFrozenEvery = time.Hour

@@ -60,6 +60,19 @@ func TestLocalFreeze(t *testing.T) {
 	}
 }
 
+// TestFreezeWithoutTheStore: who cannot freeze the cluster is told of the file
+// that needs no store, with its path.
+func TestFreezeWithoutTheStore(t *testing.T) {
+	folder, away := t.TempDir(), errors.New("no majority")
+	got, err := app.NotFrozen(app.Options{StoragePath: folder, Now: time.Now}, away)
+	if err != nil || !errors.Is(got, away) || !strings.Contains(got.Error(), filepath.Join(folder, "FREEZE")) {
+		t.Errorf("got %v, %v; want the error and the path of the file", got, err)
+	}
+	if got, err := app.NotFrozen(app.Options{StoragePath: folder, Now: time.Now}, nil); got != nil || err != nil {
+		t.Errorf("a freeze that was taken: %v, %v", got, err)
+	}
+}
+
 // TestFreezeIsToldAgain: once when it begins or changes, every hour while it
 // lasts, and when it ends.
 func TestFreezeIsToldAgain(t *testing.T) {

@@ -101,7 +101,7 @@ func (a *App) quiet() time.Duration {
 // in force already: that one stays.
 func (o operator) Freeze(ctx context.Context, who, reason string) (*replication.Freeze, error) {
 	already := o.frozen(ctx)
-	return already, o.done(o.app.store.Freeze(ctx, who, reason))
+	return already, o.app.freeze.instead(o.done(o.app.store.Freeze(ctx, who, reason)))
 }
 
 // Unfreeze lets drwatch act again, and returns the freeze that it lifted. With
