@@ -69,9 +69,12 @@ func freezeCommands(app *kingpin.Application, add func(*kingpin.CmdClause, actio
 		}
 		if f := done.Lifted; f != nil {
 			fmt.Printf("not frozen any more; it was frozen by %s: %s\n", f.Who, f.Reason)
-			return nil
+		} else {
+			fmt.Println("nobody had frozen it")
 		}
-		fmt.Println("nobody had frozen it")
+		if s, err := c.Status(ctx); err == nil && s.LocalFreeze != nil {
+			fmt.Printf("%s is still frozen by itself, by %s: %s; take that away where it stands\n", s.Observer, s.LocalFreeze.Who, s.LocalFreeze.Reason)
+		}
 		return nil
 	})
 }

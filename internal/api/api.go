@@ -42,6 +42,9 @@ type Status struct {
 	// OpenIncidents counts the incidents that have not ended, by what they wait for.
 	OpenIncidents []OpenIncidents `json:"open_incidents"`
 	LatchedGroups int             `json:"latched_groups"` // groups that wait for an ack
+	// Notes are what a person should know before an outage does: observers that are
+	// lost, or differ from this one.
+	Notes []string `json:"notes"`
 }
 
 // OpenIncidents are those that are in one phase, held by one thing.

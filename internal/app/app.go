@@ -143,7 +143,10 @@ func (a *App) build(l *loaded) error {
 		a.metrics.expect(r.Rule.Name, r.Rule.Action)
 	}
 	store := storeOptions(o, c)
-	store.MayLead = func() bool { return a.mayLead() && a.freeze.look() == nil && a.controller.Available() }
+	store.MayLead = func() bool {
+		return a.mayLead() && a.freeze.look() == nil && a.controller.Available()
+	}
+	store.Shows = a.shows
 	if a.store, err = quorum.Open(store); err != nil {
 		return err
 	}
@@ -164,7 +167,7 @@ func (a *App) controllerOptions(observer, site string) failover.Options {
 		Observer: observer, Site: site, Store: a.store, Session: a.store, Upkeep: a.store,
 		Rules:  a.rules,
 		Reader: reading{a.collector}, Drills: reading{a.collector}, Handbook: handbook{}, Sites: probed{a},
-		MayLead: a.mayLead, LocalFreeze: a.freeze.look, Lates: a.store,
+		MayLead: a.mayLead, Rehearses: a.rehearses, LocalFreeze: a.freeze.look, Lates: a.store,
 		ActionTimeout: sending{clouds: a.clouds.Load}.actionTimeout,
 		CanAct:        sending{clouds: a.clouds.Load}.canAct, AcceptSingle: c.Coordination.AcceptSingleObserver != "", LeaseTTL: c.Coordination.LeaseTTL,
 		TrackInterval: a.o.TrackInterval, SignatureLife: a.o.SignatureLife, Settle: a.o.Settle, Margin: a.o.Margin,

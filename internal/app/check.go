@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"time"
 
 	"github.com/drwatch/drwatch/internal/config"
 	"github.com/drwatch/drwatch/internal/policy/rulefile"
@@ -11,7 +12,8 @@ import (
 // CheckConfig finds everything that is wrong with a configuration file and the
 // rule files it names, and tells what its accounts cost. What only this machine
 // lacks (files with secrets) and what this version cannot serve are warnings
-// here: serve refuses them.
+// here: serve refuses them. Certificates that are here and cannot serve are
+// mistakes.
 func CheckConfig(path string) (strictyaml.Problems, []Forecast) {
 	c, err := config.Load(path)
 	if err != nil {
@@ -20,6 +22,7 @@ func CheckConfig(path string) (strictyaml.Problems, []Forecast) {
 	problems := append(strictyaml.Problems{}, c.Warnings()...)
 	problems = append(problems, strictyaml.Problems(c.NotAvailable()).AsWarnings()...)
 	problems = append(problems, c.CheckFiles().AsWarnings()...)
+	problems = append(problems, c.CheckCertificates(time.Now())...)
 	problems = append(problems, tooSlow(c)...)
 	paths, found := c.RuleFilePaths()
 	problems = append(problems, found...)

@@ -49,6 +49,7 @@ func (o *Options) load() (*loaded, error) {
 	problems := append(strictyaml.Problems{}, c.Warnings()...)
 	problems = append(problems, c.NotAvailable()...)
 	problems = append(problems, c.CheckFiles()...)
+	problems = append(problems, c.CheckCertificates(o.Now())...)
 	problems = append(problems, tooSlow(c)...)
 	paths, found := c.RuleFilePaths()
 	problems = append(problems, found...)

@@ -54,7 +54,7 @@ func (a *App) observerSamples() []collector.Sample {
 	out.add("drwatch_config_last_reload_successful", boolean(ok))
 	out.add("drwatch_config_last_reload_success_timestamp_seconds", unix(good))
 	out.keys(a.clouds.Load().order)
-	out.observers(s.Cluster, a.controller.LastBeats())
+	out.observers(s.Cluster, a.alive(s), a.controller.LastBeats())
 	for _, f := range fitnessOf(s.Evaluation) {
 		out.add("drwatch_observer_fit", boolean(f.OK), f.Name)
 	}
@@ -99,19 +99,21 @@ func (s *samples) add(name string, v float64, labels ...string) {
 	*s = append(*s, collector.Sample{Metric: name, Labels: labels, Value: v})
 }
 
-func (s *samples) observers(c replication.Cluster, beats map[string]time.Time) {
+func (s *samples) observers(c replication.Cluster, alive map[string]bool, beats map[string]time.Time) {
 	live, all, seen := map[string]int{}, map[string]int{}, map[string]time.Time{}
-	alive := map[string]bool{}
+	shown := map[string]bool{}
 	for _, o := range c.Observers {
-		live[o.Site]++
+		if alive[o.Name] {
+			live[o.Site]++
+		}
 		all[o.Site]++
-		alive[o.Name] = true
+		shown[o.Name] = true
 		if at := beats[o.Name]; at.After(seen[o.Site]) {
 			seen[o.Site] = at
 		}
 	}
 	for name, site := range c.Registered {
-		if alive[name] {
+		if shown[name] {
 			continue
 		}
 		all[site]++

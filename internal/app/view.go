@@ -40,6 +40,7 @@ func (a *App) Status() api.Status {
 		s.Sites = append(s.Sites, siteOf(site, snap, a.o.Now()))
 	}
 	s.OpenIncidents, s.LatchedGroups = unsettled(state.Cluster)
+	s.Notes = a.notes(state)
 	return s
 }
 

@@ -82,6 +82,9 @@ func Status(w io.Writer, s api.Status, now time.Time) error {
 		fmt.Fprintf(w, "STORE: %s\n", s.Store.Error)
 	}
 	unsettled(w, s)
+	for _, n := range s.Notes {
+		fmt.Fprintf(w, "NOTE: %s\n", plain(n))
+	}
 	fmt.Fprintln(w)
 	err := table(w, "SITE\tREACHABLE\tSINCE\tPROBES", func(row func(...any)) {
 		for _, site := range s.Sites {

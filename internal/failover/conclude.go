@@ -13,7 +13,7 @@ import (
 // leaveOperation ends the wait for a proof that is no longer to be waited for, or
 // that a person has given up.
 func (c *Controller) leaveOperation(ctx context.Context, rec replication.IncidentRecord) (bool, error) {
-	if why := c.mayBeLeft(rec); why != "" {
+	if why := c.mayBeLeft(ctx, rec); why != "" {
 		return true, c.endOperation(ctx, rec, replication.Ambiguous, why)
 	}
 	given := c.givenUp(rec)
@@ -29,22 +29,31 @@ const proofPatience = 2 * time.Hour
 // mayBeLeft says why the wait for the proof of what moves nothing is over: a rule
 // needs the group, or it has lasted too long. Nothing is latched by it; what the
 // provider shows of the group guards it.
-func (c *Controller) mayBeLeft(rec replication.IncidentRecord) string {
-	call := rec.LastCall()
-	late := call.Outcome == replication.Uncertain && !c.o.Now().After(call.StartedAt.Add(c.o.SignatureLife+c.o.Settle))
-	switch {
-	case rec.Action.Moves() || rec.Action == replication.Reprotect:
+func (c *Controller) mayBeLeft(ctx context.Context, rec replication.IncidentRecord) (why string) {
+	if rec.Action.Moves() || rec.Action == replication.Reprotect {
 		return ""
-	case rec.Action == replication.Start && late:
-		return "" // where one call protects and protects again, it would reprotect a group that has failed over
 	}
 	if rule := c.neededBy(rec); rule != "" {
-		return fmt.Sprintf("rule %s needs the group: the proof of %s is not waited for any longer", rule, rec.Action)
+		why = fmt.Sprintf("rule %s needs the group: the proof of %s is not waited for any longer", rule, rec.Action)
+	} else if c.o.Now().Sub(rec.LastCall().StartedAt) > proofPatience {
+		why = fmt.Sprintf("the provider has not shown within %s what became of the call", proofPatience)
 	}
-	if c.o.Now().Sub(call.StartedAt) > proofPatience {
-		return fmt.Sprintf("the provider has not shown within %s what became of the call", proofPatience)
+	if why != "" && rec.Action == replication.Start && c.mayArrive(ctx, rec) {
+		return "" // where one call protects and protects again, it would reprotect a group that has failed over
 	}
-	return ""
+	return why
+}
+
+// mayArrive tells whether a call of unknown outcome may still come to the provider,
+// by the provider's own clock: this observer's may be another than that of the one
+// that has sent it. It may while nobody tells the time.
+func (c *Controller) mayArrive(ctx context.Context, rec replication.IncidentRecord) bool {
+	call := rec.LastCall()
+	if call.Outcome != replication.Uncertain {
+		return false
+	}
+	g, err := c.o.Reader.Read(ctx, rec.Key())
+	return err != nil || !g.ProviderTime.After(call.StartedAt.Add(c.o.SignatureLife+c.o.Settle))
 }
 
 func (c *Controller) track(ctx context.Context, rec replication.IncidentRecord) (Progress, error) {

@@ -36,6 +36,10 @@ type Options struct {
 	// MayLead tells whether this observer has credentials to act with at all. Nil:
 	// it may.
 	MayLead func() bool
+	// Rehearses tells that this observer's ceiling is dry run: it then leads only
+	// where nobody else may, or the outage would be a rehearsal for all. Nil: it
+	// does not.
+	Rehearses func() bool
 	// LocalFreeze tells what beside this observer stops it, and it alone; nil when
 	// nothing does. It is asked in every round and before everything that is sent,
 	// from any goroutine. Nil: there is no such thing.

@@ -23,7 +23,7 @@ type stunned struct {
 
 func (s *stunned) Read(ctx context.Context) (replication.Cluster, error) {
 	if s.on.Load() {
-		time.Sleep(16 * time.Second) // SIGSTOP / VM stun before the request leaves
+		<-time.After(16 * time.Second) // SIGSTOP / VM stun before the request leaves
 		c, err := s.Store.Read(ctx)
 		if c.Leader == nil {
 			s.on.Store(false)
@@ -71,7 +71,7 @@ func TestALeaderKeyThatIsGoneWhenTheStoreIsRead(t *testing.T) {
 type far struct{ *quorumtest.Store }
 
 func (s far) Write(ctx context.Context, w replication.Write) (replication.IncidentRecord, error) {
-	time.Sleep(20 * time.Millisecond)
+	<-time.After(20 * time.Millisecond)
 	return s.Store.Write(ctx, w)
 }
 

@@ -42,9 +42,12 @@ func (c *Controller) mayLead() bool {
 	return !frozen && c.Available() || !c.anotherMayLead(c.State().Cluster)
 }
 
-// Available tells whether this observer asks to lead, as far as it has not just
-// resigned; the other observers are told.
+// Available tells whether this observer asks to lead where another may: it has not
+// just resigned, and does more than rehearse. The other observers are told.
 func (c *Controller) Available() bool {
+	if c.o.Rehearses != nil && c.o.Rehearses() {
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.o.Now().Before(c.unable.out)

@@ -112,3 +112,31 @@ func TestAWitnessNeverLeads(t *testing.T) {
 		}
 	})
 }
+
+// TestARehearserLeadsOnlyWhereNobodyElseMay: an observer whose ceiling is dry run
+// would make the outage a rehearsal for all.
+func TestARehearserLeadsOnlyWhereNobodyElseMay(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, replication.HuaweiSDRS, replication.Auto)
+			w.rules.verdict = ""
+			cs, stop := w.trio(func(name string, o *failover.Options) {
+				r := w.votesAs(name, o.Site)
+				r.verdict = ""
+				o.Rules = r
+				o.Rehearses = func() bool { return all || name == "obs-1" }
+			})
+			wait(20 * time.Second)
+			leads := []string{}
+			for _, name := range []string{"obs-1", "obs-2", "obs-3"} {
+				if cs[name].State().Leads {
+					leads = append(leads, name)
+				}
+			}
+			stop()
+			if len(leads) != 1 || !all && leads[0] == "obs-1" {
+				t.Errorf("all rehearse: %v; %v lead", all, leads)
+			}
+		})
+	}
+}

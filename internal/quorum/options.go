@@ -8,23 +8,26 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
 )
 
 // Options say where the store lives and who the observer is.
 type Options struct {
-	Dir       string        // the member's data, <storage.path>/etcd; made when absent
-	Cluster   string        // prefix of all keys
-	Observer  string        // this observer's name, unique in the cluster
-	Site      string        // the site it stands in, "" when it stands in none
-	Version   string        // of drwatch, shown to the other observers
-	LeaseTTL  time.Duration // how long silence is taken for life
-	ClientURL string        // http://127.0.0.1:PORT; "" or port 0 = choose one
-	Command   []string      // argv of a process that runs MemberMain
-	Peers     *Peers        // nil: the member is alone
-	Etcd      *Etcd         // not nil: no member, a client of somebody else's etcd
-	Quota     int64         // bytes of the member's database; 0 = 256 MiB
-	History   time.Duration // how long the member remembers what is past; 0 = 1h
-	MayLead   func() bool   // whether it has credentials to act with, shown to the others; nil: it has
+	Dir       string                      // the member's data, <storage.path>/etcd; made when absent
+	Cluster   string                      // prefix of all keys
+	Observer  string                      // this observer's name, unique in the cluster
+	Site      string                      // the site it stands in, "" when it stands in none
+	Version   string                      // of drwatch, shown to the other observers
+	LeaseTTL  time.Duration               // how long silence is taken for life
+	ClientURL string                      // http://127.0.0.1:PORT; "" or port 0 = choose one
+	Command   []string                    // argv of a process that runs MemberMain
+	Peers     *Peers                      // nil: the member is alone
+	Etcd      *Etcd                       // not nil: no member, a client of somebody else's etcd
+	Quota     int64                       // bytes of the member's database; 0 = 256 MiB
+	History   time.Duration               // how long the member remembers what is past; 0 = 1h
+	Shows     func(*replication.Observer) // fills in what else the others should know; nil: nothing
+	MayLead   func() bool                 // whether it has credentials to act with, shown to the others; nil: it has
 	Logger    *slog.Logger
 	Now       func() time.Time
 }

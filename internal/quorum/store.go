@@ -53,7 +53,7 @@ func Open(o Options) (*Store, error) {
 	m := newMember(o, seen)
 	s := &Store{member: m, told: map[string]bool{}, Ledger: ledger.New(ledger.Options{
 		KV: client{m}, Leases: client{m}, Cluster: o.Cluster, Observer: o.Observer, Site: o.Site, Version: o.Version,
-		LeaseTTL: o.LeaseTTL, MayLead: o.MayLead, Now: o.Now, Boot: SinceBoot(o.Now),
+		LeaseTTL: o.LeaseTTL, MayLead: o.MayLead, Shows: o.Shows, Now: o.Now, Boot: SinceBoot(o.Now),
 	})}
 	m.start()
 	return s, nil

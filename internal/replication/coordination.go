@@ -44,6 +44,11 @@ type Observer struct {
 	StartedAt time.Time `json:"started_at"`
 	MayLead   bool      `json:"may_lead"` // it has credentials to act with
 	Beat      int64     `json:"beat"`     // moves with every complete evaluation round
+	// What the others should know of it: its ceiling, a hash over its rules, and
+	// whether something beside it freezes it.
+	Mode   Mode   `json:"mode,omitempty"`
+	Rules  string `json:"rules,omitempty"`
+	Frozen bool   `json:"frozen,omitempty"`
 }
 
 // Freeze is the kill switch, set.

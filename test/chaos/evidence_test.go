@@ -84,6 +84,7 @@ func differs(observer, text string) string {
 }
 
 func rulesDiffer(w *world) {
+	w.eventually("it is told before anything is lost", 20*time.Second, func() bool { return w.observers[obsB].notes("observer obs-w has other rules") })
 	w.lose(cloudsim.Loss{})
 	w.tells(w.observers[obsB], 20*time.Second, "1 with another rule file not counted")
 	w.never()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -224,4 +225,10 @@ func (o *observer) fit() bool {
 func (o *observer) leads() bool {
 	s, err := get[api.Status](o, "status")
 	return err == nil && s.Leads
+}
+
+// notes tells whether the observer's status has a note with that in it.
+func (o *observer) notes(text string) bool {
+	s, err := get[api.Status](o, "status")
+	return err == nil && slices.ContainsFunc(s.Notes, func(n string) bool { return strings.Contains(n, text) })
 }

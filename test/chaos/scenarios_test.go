@@ -90,6 +90,7 @@ func siteDies(w *world) {
 	w.lose(cloudsim.Loss{})
 	w.observers[obsA].kill()
 	w.once(120 * time.Second)
+	w.eventually("the others tell that obs-a is lost", 30*time.Second, func() bool { return w.observers[obsB].notes("observer obs-a at az-a is lost") })
 }
 
 // linkCut: b sees az-a down, and a sees az-b down; the witness sees both.

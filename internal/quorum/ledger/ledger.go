@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/drwatch/drwatch/internal/replication"
 )
 
 // Options are what a Ledger stands on. All are required.
@@ -21,7 +23,9 @@ type Options struct {
 	Version  string
 	LeaseTTL time.Duration
 	MayLead  func() bool // shown to the other observers; nil: it may
-	Now      func() time.Time
+	// Shows fills in what else the others should know; nil: nothing.
+	Shows func(*replication.Observer)
+	Now   func() time.Time
 	// Boot is the time since the machine's boot including suspend
 	// (CLOCK_BOOTTIME); only differences of it are used.
 	Boot func() time.Duration

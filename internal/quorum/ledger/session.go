@@ -122,6 +122,9 @@ func (l *Ledger) beat(ctx context.Context) error {
 	l.setLease(func(s *lease) { s.beat++ })
 	now := l.current()
 	o := replication.Observer{Name: l.o.Observer, Site: l.o.Site, Version: l.o.Version, StartedAt: l.started.Round(0).UTC(), Beat: now.beat, MayLead: l.o.MayLead == nil || l.o.MayLead()}
+	if l.o.Shows != nil {
+		l.o.Shows(&o)
+	}
 	p, err := put(l.keys.observer(o.Name), o)
 	if err != nil {
 		return err
