@@ -101,8 +101,8 @@ func (c *Config) CheckFiles() strictyaml.Problems {
 	return ps
 }
 
-// checkFile reads a secret as it will be read later. Certificates have many
-// lines, so that of them only being there and readable is asked.
+// checkFile reads a secret as it will be read later. Of certificates and their
+// keys only being there is asked; CheckCertificates looks into them.
 func checkFile(key, file string) error {
 	if !slices.Contains([]string{"cert_file", "key_file", "ca_file"}, key) {
 		if _, err := credentials.ReadFile(file); err != nil {
