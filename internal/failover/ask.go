@@ -216,9 +216,8 @@ func seen(site string, up, known bool) string {
 func (c *Controller) toSideUp(g replication.Group, to replication.Location, cluster replication.Cluster) replication.Condition {
 	site, up, known := c.o.Sites.Reachable(to)
 	cond := replication.Condition{Name: "target_site_not_down", Value: seen(site, up, known), Threshold: "neither this observer's probes nor a voter sees the target site down", OK: up || !known}
-	beating := c.beating()
-	for _, v := range cluster.Votes {
-		if v.Group == g.Key && v.TargetDown && beating[v.Observer] {
+	for _, v := range cluster.Votes { // what was seen down stays so as long as the store keeps the vote
+		if v.Group == g.Key && v.TargetDown {
 			cond.OK, cond.Value = false, fmt.Sprintf("%s (%s) sees it down", v.Observer, v.Site)
 		}
 	}

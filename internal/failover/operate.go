@@ -118,12 +118,22 @@ func (c *Controller) stepConditions(election int64, rec replication.IncidentReco
 	mine := cluster.Groups[rec.Key()].OpenIncident == rec.ID
 	there := !g.Active.IsZero() && (g.Active == rec.Plan.From || g.Active == rec.Plan.To)
 	return []replication.Condition{
-		{Name: "leader", Value: yesNo(leads), Threshold: "this observer leads", OK: leads},
+		{Name: "leader", Value: whoLeads(leads, cluster.Leader), Threshold: "this observer leads", OK: leads},
 		c.mayOperate(rec.Account),
 		frozenCondition(cluster.Freeze),
 		{Name: "claim", Value: yesNo(mine), Threshold: "the group is claimed by this incident", OK: mine},
 		{Name: "direction", Value: "production at " + orUnknown(g.Active.String()), Threshold: fmt.Sprintf("%s to %s", rec.Plan.From, rec.Plan.To), OK: there},
 	}
+}
+
+func whoLeads(leads bool, leader *replication.Leader) string {
+	switch {
+	case leads:
+		return "yes"
+	case leader == nil:
+		return "no, nobody does yet"
+	}
+	return "no, " + leader.Observer + " does: ask there"
 }
 
 // holdOperation holds, or ends what has waited for too long. waits tells that
