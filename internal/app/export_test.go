@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"time"
@@ -60,4 +61,10 @@ func FrozenTold(log *slog.Logger) func(now time.Time, all, local *replication.Fr
 // each look.
 func ClockWatch(now, wall func() time.Time, boot func() time.Duration) func() (sleeps, steps []time.Time) {
 	return newClockWatch(now, wall, boot).look
+}
+
+// QuietSince refuses while a call of the incident may still arrive, by the clock of
+// the provider that r reads.
+func QuietSince(r groupReader, now time.Time, i replication.Incident) error {
+	return quietSince(context.Background(), r, func() time.Time { return now }, (&App{}).quiet(), i)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/drwatch/drwatch/internal/quorum"
 	"github.com/drwatch/drwatch/internal/replication"
@@ -32,7 +31,7 @@ func (o operator) Abort(ctx context.Context, id, who, reason string) error {
 	if rec.Phase != replication.Verifying {
 		return o.answered(id, o.app.store.Abort(ctx, id, who, reason))
 	}
-	if err := o.app.quietSince(rec.Incident); err != nil {
+	if err := o.app.quietSince(ctx, rec.Incident); err != nil {
 		return fmt.Errorf("already sent: %w", err)
 	}
 	return o.done(o.app.store.GiveUp(ctx, id, attempt(rec.Incident), who, reason))
@@ -66,35 +65,10 @@ func (o operator) Ack(ctx context.Context, id, who, reason string) error {
 		}
 		return nil
 	}
-	if err := o.app.quietSince(rec.Incident); err != nil {
+	if err := o.app.quietSince(ctx, rec.Incident); err != nil {
 		return err
 	}
 	return o.done(o.app.store.Ack(ctx, rec.Key(), id, who, reason))
-}
-
-// quietSince refuses while a call of the incident that has no certain answer may
-// still arrive at the provider.
-func (a *App) quietSince(i replication.Incident) error {
-	for _, call := range i.Calls {
-		until := call.StartedAt.Add(a.quiet())
-		open := call.Outcome == replication.Uncertain || call.Outcome == replication.OutcomeNone || i.Phase == replication.Verifying
-		if open && a.o.Now().Before(until) {
-			return fmt.Errorf("%w: the call may still arrive at the provider until %s; look at the group then", web.ErrRefused, until.UTC().Format(time.RFC3339))
-		}
-	}
-	return nil
-}
-
-// quiet is how long after its signing a request is believed to be dead.
-func (a *App) quiet() time.Duration {
-	life, settle := a.o.SignatureLife, a.o.Settle
-	if life == 0 {
-		life = 15 * time.Minute
-	}
-	if settle == 0 {
-		settle = 2 * time.Minute
-	}
-	return life + settle
 }
 
 // Freeze stops all that sends, on every observer, and returns the freeze that was

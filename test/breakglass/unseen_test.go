@@ -113,8 +113,10 @@ func TestWhatIsKnownIsSaid(t *testing.T) {
 		name, group, says string
 		tells             []string
 	}{
-		{"never read, of another service", "disks", startedAgo(time.Minute, neverRead),
-			[]string{"HAS NOT READ THE STORE since its start at", "look at the group in the provider's console first"}},
+		{
+			"never read, of another service", "disks", startedAgo(time.Minute, neverRead),
+			[]string{"HAS NOT READ THE STORE since its start at", "look at the group in the provider's console first"},
+		},
 		{"never read, and started long ago", "warehouse", startedAgo(18*time.Minute, neverRead), []string{"HAS NOT READ THE STORE since its start at"}},
 		{"read", "warehouse", startedAgo(time.Hour, readAgo(5*time.Minute)), []string{"last read the store at " + read, "What other observers have done since is not known here"}},
 		{"no drwatch", "warehouse", "", []string{"NO DRWATCH ANSWERS", "look at the group in the provider's console first"}},
