@@ -250,3 +250,13 @@ func lockFolder(path string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// folderInUse tells whether a daemon holds the folder.
+func folderInUse(path string) bool {
+	f, err := os.Open(filepath.Join(path, "lock"))
+	if err != nil {
+		return false // no daemon has ever used it
+	}
+	defer f.Close()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}

@@ -93,6 +93,9 @@ func FailoverWithoutStore(ctx context.Context, w WithoutStore) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: %w", breakglass.ErrRefused, err)
 	}
+	if said == nil && folderInUse(w.StoragePath) {
+		return fmt.Errorf("%w: a drwatch runs on --storage.path %s and does not answer where it was asked: name its address with --url, because its store may well answer; if it hangs, end it first", breakglass.ErrRefused, w.StoragePath)
+	}
 	journal, err := w.journal(c)
 	if err != nil {
 		return fmt.Errorf("%w: %w", breakglass.ErrRefused, err)

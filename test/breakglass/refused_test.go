@@ -83,6 +83,16 @@ func TestRefused(t *testing.T) {
 		}, []string{"frozen beside this machine by the file", "FREEZE"}},
 		{"frozen by the environment", "disks", func(_ *testing.T, _ *lab, w *app.WithoutStore) { w.Freeze = "yes" }, []string{"DRWATCH_FREEZE"}},
 		{"no storage folder", "disks", func(_ *testing.T, l *lab, w *app.WithoutStore) { w.StoragePath = filepath.Join(l.storage, "typo") }, []string{"--storage.path", "typo", "one that exists"}},
+		{"a daemon runs on the storage folder and was asked elsewhere", "disks", func(t *testing.T, l *lab, _ *app.WithoutStore) {
+			lock, err := os.Create(filepath.Join(l.storage, "lock"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = lock.Close() })
+			if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"a drwatch runs on --storage.path", "--url"}},
 		{"the provider forbids it", "servers", func(t *testing.T, l *lab, _ *app.WithoutStore) {
 			if err := l.clouds.SetFaultLevel(l.ids["servers"], "5"); err != nil {
 				t.Fatal(err)
