@@ -1,9 +1,11 @@
 package quorum
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -69,11 +71,11 @@ func admit(c memberConfig, orphaned <-chan struct{}, stdout io.Writer) (admissio
 	}
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
-	answers := map[string]peerAnswer{}
+	answers, refused := map[string]peerAnswer{}, refusals{}
 	said := ""
 	for {
-		c.askOthers(hc, answers)
-		may, why := c.judge(answers)
+		c.askOthers(hc, answers, refused)
+		may, why := c.judge(answers, refused)
 		if may.state != "" {
 			return may, nil
 		}
@@ -134,14 +136,16 @@ func (c memberConfig) peerClient() (*http.Client, error) {
 
 // askOthers asks all others at once; who does not answer keeps what it said
 // before, which is true as long as this member has not begun.
-func (c memberConfig) askOthers(hc *http.Client, answers map[string]peerAnswer) {
+func (c memberConfig) askOthers(hc *http.Client, answers map[string]peerAnswer, refused refusals) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	for _, peer := range c.others(answers) {
 		wg.Go(func() {
-			if a, ok := c.ask(hc, peer); ok {
-				mu.Lock()
-				defer mu.Unlock()
+			a, err := c.ask(hc, peer)
+			mu.Lock()
+			defer mu.Unlock()
+			refused.note(peer, err)
+			if err == nil {
 				answers[peer] = a
 			}
 		})
@@ -162,22 +166,31 @@ func (c memberConfig) others(answers map[string]peerAnswer) []string {
 	return slices.Compact(urls)
 }
 
-func (c memberConfig) ask(hc *http.Client, peer string) (peerAnswer, bool) {
+// errNotAMember is that something is there that is no member of this cluster.
+var errNotAMember = errors.New("no member of this cluster")
+
+func (c memberConfig) ask(hc *http.Client, peer string) (peerAnswer, error) {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, peer+"/members", nil)
 	if err != nil {
-		return peerAnswer{}, false
+		return peerAnswer{}, err
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
-		return peerAnswer{}, false
+		return peerAnswer{}, err
 	}
 	defer resp.Body.Close()
 	if empty := resp.Header.Get(headerEmpty); empty != "" {
-		return peerAnswer{empty: true, known: empty == "known"}, resp.Header.Get(headerCluster) == c.token()
+		if resp.Header.Get(headerCluster) != c.token() {
+			return peerAnswer{}, errNotAMember
+		}
+		return peerAnswer{empty: true, known: empty == "known"}, nil
 	}
 	var a peerAnswer
 	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&a.members)
-	return a, err == nil && resp.StatusCode == http.StatusOK && len(a.members) > 0
+	if err != nil || resp.StatusCode != http.StatusOK || len(a.members) == 0 {
+		return peerAnswer{}, errors.Join(errNotAMember, err)
+	}
+	return a, nil
 }
 
 // takenOut tells whether one of the others no longer has the member with that id.
@@ -187,7 +200,7 @@ func (c memberConfig) takenOut(id uint64) bool {
 		return false
 	}
 	answers := map[string]peerAnswer{}
-	c.askOthers(hc, answers)
+	c.askOthers(hc, answers, refusals{})
 	for _, a := range answers {
 		if len(a.members) > 0 && !slices.ContainsFunc(a.members, func(m peerMember) bool { return m.ID == id }) {
 			return true
@@ -237,7 +250,7 @@ func (c memberConfig) tally(answers map[string]peerAnswer) tally {
 
 // judge decides on what the others say; without an admission the text is a line
 // for the parent.
-func (c memberConfig) judge(answers map[string]peerAnswer) (admission, string) {
+func (c memberConfig) judge(answers map[string]peerAnswer, refused refusals) (admission, string) {
 	t, quorum := c.tally(answers), enough(len(c.Members))
 	switch {
 	case t.absent:
@@ -255,7 +268,7 @@ func (c memberConfig) judge(answers map[string]peerAnswer) (admission, string) {
 		return admission{}, fmt.Sprintf("%s%s had a store before and has lost it: look there", sayWaiting, strings.Join(t.lost, ", "))
 	case t.empty+t.unbegun < quorum:
 		return admission{}, fmt.Sprintf("%sits directory is empty, so it begins only when %d of the other members have answered at their peer URLs: %s",
-			sayWaiting, quorum, c.whoAnswered(answers))
+			sayWaiting, quorum, c.whoAnswered(answers, refused))
 	}
 	return admission{embed.ClusterStateFlagNew, c.Members}, ""
 }
@@ -269,7 +282,7 @@ func (c memberConfig) nameOf(peer string) string {
 	return peer
 }
 
-func (c memberConfig) whoAnswered(answers map[string]peerAnswer) string {
+func (c memberConfig) whoAnswered(answers map[string]peerAnswer, refused refusals) string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(c.Members)) {
 		_, ok := answers[c.Members[name]]
@@ -278,7 +291,7 @@ func (c memberConfig) whoAnswered(answers map[string]peerAnswer) string {
 		case ok:
 			out = append(out, name+" answered")
 		default:
-			out = append(out, name+" no answer")
+			out = append(out, name+" "+cmp.Or(refused[c.Members[name]], "no answer"))
 		}
 	}
 	return strings.Join(out, ", ")

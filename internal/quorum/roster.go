@@ -248,8 +248,10 @@ func (m *member) waitsAt(peer string) error {
 	if err != nil {
 		return err
 	}
-	switch a, ok := c.ask(hc, peer); {
-	case !ok:
+	switch a, err := c.ask(hc, peer); {
+	case refusal(err) != "":
+		return fmt.Errorf("%w: what is at its peer URL %s %s: look at peer_tls of both", ErrRefused, peer, refusal(err))
+	case err != nil:
 		return fmt.Errorf("%w: it does not answer at its peer URL %s: start it with an empty directory first", ErrRefused, peer)
 	case !a.empty:
 		return fmt.Errorf("%w: what answers at its peer URL %s is a member of another cluster: start it with an empty directory first", ErrRefused, peer)
