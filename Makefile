@@ -23,6 +23,7 @@ LDFLAGS  = -s -w -X $(STAMP).Version=$(VERSION) -X $(STAMP).Revision=$(REVISION)
 DEMO_FLAGS   ?=
 TEST_FLAGS   ?=
 CHAOS_FLAGS  ?=
+PROOF_SEEDS  ?= 20000
 TEST_TIMEOUT ?= 15m
 BENCH        ?= .
 BENCH_FLAGS  ?=
@@ -66,6 +67,11 @@ chaos: ## Run real observers through every failure, five to ten minutes (CHAOS_F
 .PHONY: measure
 measure: ## Measure how long decisions take, in turn with Debian's redis-sentinel, about ten minutes (MEASURE_FLAGS=…).
 	$(GO) test -count=1 -timeout 40m -v -run '^TestHowLongDecisionsTake$$' ./test/chaos -chaos.measure $(MEASURE_FLAGS)
+
+.PHONY: proof
+proof: ## Play 20,000 simulated stories and take each protection out once, about twenty minutes (PROOF_SEEDS=…).
+	$(GO) test -count=1 -timeout 60m ./internal/simtest -run '^TestStories' -seeds $(PROOF_SEEDS)
+	$(GO) test -count=1 -timeout 60m -v ./internal/simtest -run '^TestControls$$' -controls .
 
 .PHONY: test-deps
 test-deps:

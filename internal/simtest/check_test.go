@@ -82,11 +82,10 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 			w.violated("%s is claimed with the vote of %s on another rule", inc.Name, v.Observer)
 		}
 		o.daemon().mu.Lock()
-		last, blind := o.daemon().lastUp[inc.Plan.LostSite], o.daemon().blindSince
+		last, blind := o.daemon().lastUp[inc.Plan.LostSite], o.daemon().saidBlind
 		o.daemon().mu.Unlock()
-		// What it saw before its last vote it has said; that vote lives as long as its lease.
-		if !blind.IsZero() && time.Since(blind) > quorumtest.LeaseTTL+2*roundEvery {
-			w.violated("%s is claimed with the vote of %s, which has seen nothing at all for %s", inc.Name, v.Observer, time.Since(blind))
+		if blind {
+			w.violated("%s is claimed with the vote of %s, which saw no site at all", inc.Name, v.Observer)
 		}
 		// A vote is as old as its observer's last round, and lives as long as its lease.
 		if seen := time.Since(last); seen < holdFor-probeEvery {

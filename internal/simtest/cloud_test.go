@@ -60,6 +60,7 @@ type group struct {
 	state    replication.State
 	status   string
 	fates    []fate // of the next calls
+	stubborn fate   // of all calls behind those
 	slow     time.Duration
 	lastSync time.Time
 	behind   time.Duration   // how far the standby is behind
@@ -171,7 +172,7 @@ func (g *group) nextFate() fate {
 	defer g.mu.Unlock()
 	g.calls++
 	if len(g.fates) == 0 {
-		return arrives
+		return g.stubborn
 	}
 	f := g.fates[0]
 	g.fates = g.fates[1:]

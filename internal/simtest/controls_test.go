@@ -57,6 +57,7 @@ func protections() []control {
 			{fileClaim, "	case rec.OpenIncident != \"\":", "	case false:"},
 			{fileClaim, "		unchanged(\"the record of the group\", l.keys.group(c.Incident.Key()), c.GroupRev),\n", ""},
 			{fileClaim, "	case it.Mod != c.GroupRev:", "	case false:"},
+			{fileClaim, "		l.keys.elected(c.LeaderRev),\n", ""},
 		}, "store claim/6", 1000},
 		one("the intent compares the freeze", 300, "store write/1", fileWrite, "	if w.Unfrozen {", "	if false {"),
 		{"the intent compares the abort", []edit{
@@ -80,13 +81,17 @@ func protections() []control {
 		}, "connect/8", 500},
 		one("intent and first byte lie close together", 500, "connect/6", "failover/controller.go", "; took > sendWithin {", "; false && took > sendWithin {"),
 		one("a call of unknown outcome is waited for", 1000, "", fileVerify, "	quiet := call.StartedAt.Add(c.o.SignatureLife + c.o.Settle)\n	if w.reads", "	quiet := call.StartedAt\n	if w.reads"),
-		one("an unknown call is sent again once at most", 3000, "", fileVerify, "	case uncertainCalls(rec) > 1:", "	case false:"),
+		one("an unknown call is sent again once at most", 300, "connect/10", fileVerify, "	case uncertainCalls(rec) > 1:", "	case false:"),
 		one("a call to DWS is never sent again", 3000, "", fileVerify, "	case rec.Provider == replication.HuaweiDWS:", "	case false:"),
 		{"a veto holds", []edit{
 			{fileDecide, "		if c.OK = !s.Rule.VetoAny; !c.OK {", "		if false {"},
 		}, "store read/0", 1000},
 		one("two sites agree", 300, "", fileDecide, "len(counted) >= agree", "len(counted) >= 1"),
-		one("observers that cannot vouch for themselves abstain", 3000, "", fileVote, "[]string{unfit, e.standsWrong(t), errText(s.err)}", "[]string{e.standsWrong(t), errText(s.err)}"),
+		{"observers that cannot vouch for themselves abstain", []edit{
+			{fileVote, "[]string{unfit, e.standsWrong(t), errText(s.err)}", "[]string{e.standsWrong(t), errText(s.err)}"},
+			{"failover/conditions.go", "		if v.TargetDown && v.Rule", "		if false && v.Rule"},
+			{"failover/conditions.go", "	if len(unfit) > 0 {", "	if false {"},
+		}, "round/12", 300},
 		{"the observer in the lost site has no go", []edit{
 			{fileVote, "[]string{unfit, e.standsWrong(t), errText(s.err)}", "[]string{unfit, errText(s.err)}"},
 			{fileDecide, " || v.Site == s.Target.ActiveSite", ""},
@@ -96,14 +101,14 @@ func protections() []control {
 		{"a latch holds", []edit{
 			{fileClaim, "	case rec.Latch != nil:", "	case false:"},
 			{"failover/conditions.go", "	if l != nil {", "	if false {"},
-		}, "", 3000},
-		one("the provider's conditions hold", 1000, "", fileDecide, "s.Target.Group.Ready)\n	if len", "nil)\n	if len"),
+			{"failover/conditions.go", "	if last == nil || limit <= 0 {", "	if true {"},
+		}, "connect/11", 300},
+		one("the provider's conditions hold", 300, "claimed/13", fileDecide, "s.Target.Group.Ready)\n	if len", "nil)\n	if len"),
 		{"slots are keys", []edit{
 			{fileWrite, "		t.If = append(t.If, absent(name, l.keys.slot(inc.Rule, inc.Slot)))\n", "		_ = name\n"},
-			{"failover/conditions.go", "used < r.MaxConcurrent", "true"},
+			{"failover/conditions.go", "len(c.Slots[r.Name]), r.MaxConcurrent, ", "0, r.MaxConcurrent, "},
 			{"failover/drive.go", "	return taken < rec.Plan.MaxConcurrent", "	return true"},
 		}, "", 1000},
-		one("an answer that comes late is left for the holder", 3000, "answered/7", fileExecute, "			c.leaveLate(ctx, rec, sent)\n", ""),
 		one("a claim that nobody holds is finished", 300, "", "failover/drive.go", "	if rec.Holder.LeaderRev != c.election {\n		taken, err", "	if rec.Holder.LeaderRev != c.election {\n		return nil\n	}\n	if rec.Holder.LeaderRev != c.election {\n		taken, err"),
 	}
 }

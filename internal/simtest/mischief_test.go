@@ -29,7 +29,7 @@ func focused(p plan, focus string) plan {
 }
 
 // mischiefs is how many kinds of mischief there are.
-const mischiefs = 10
+const mischiefs = 10 // that any story may have; those behind are for the controls
 
 // mischief happens between a decision and its write, or between a question and its
 // call: what was read is no longer so.
@@ -59,6 +59,23 @@ func (w *world) mischief(l *life, e event) {
 		}
 		w.set("az-a", false)
 		w.after(8*time.Second, func() { w.set("az-a", w.lostAt != 0) })
+	case 10: // no call ever arrives, not even when all else is healed
+		for _, g := range w.order {
+			g.stubborn = requestLost
+		}
+	case 11: // the provider refuses
+		for _, g := range w.order {
+			g.stubborn = refusedFor
+		}
+	case 12: // two observers see no site at all
+		for _, o := range []string{"obs-b", "obs-w"} {
+			for _, site := range []string{"az-a", "az-b"} {
+				w.sever(o, site, 1)
+				w.after(40*time.Second, func() { w.sever(o, site, -1) })
+			}
+		}
+	case 13: // the groups show an error of the outage's own
+		w.happen(event{what: "unwell", last: 20 * time.Second})
 	case 6: // its lease is lost, and another leads before it wakes
 		_ = w.root.LoseLease(l.name) // it may have none
 		l.pause(2*time.Second+e.last/4, "and another leads")

@@ -64,6 +64,8 @@ type life struct {
 	rounds     map[string][]time.Time // of probes
 	up         map[string]bool
 	lastUp     map[string]time.Time // the newest probe that found the site
+	wasBlind   bool                 // at the last evaluation
+	saidBlind  bool                 // at the last whose votes were published
 	blindSince time.Time            // since when no probe finds any site; zero while one does
 	groups     []replication.Group
 	polled     time.Time
@@ -277,6 +279,7 @@ func (l *life) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 	now := l.now()
 	l.mu.Lock()
 	groups, polled := l.groups, l.polled
+	l.wasBlind = !l.blindSince.IsZero() && now.Sub(l.blindSince) > probeEvery
 	fit := policy.Fitness{Started: l.started, Snapshots: []policy.Snapshot{{Account: "acc", ReadAt: polled, Age: time.Minute}}}
 	for _, site := range []string{"az-a", "az-b"} {
 		rounds := append([]time.Time(nil), l.rounds[site]...)
@@ -311,7 +314,13 @@ func (s session) Lead(ctx context.Context) (replication.Leader, bool, error) {
 }
 func (s session) Resign(ctx context.Context) error { return s.l.store.Resign(ctx) }
 func (s session) PublishVotes(ctx context.Context, votes []replication.Vote) error {
-	return s.l.store.PublishVotes(ctx, votes)
+	err := s.l.store.PublishVotes(ctx, votes)
+	if err == nil {
+		s.l.mu.Lock()
+		defer s.l.mu.Unlock()
+		s.l.saidBlind = s.l.wasBlind
+	}
+	return err
 }
 
 // way is the way of one life's requests to the store.

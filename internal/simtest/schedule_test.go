@@ -155,6 +155,7 @@ func play(t *testing.T, p plan) (w *world) {
 		for _, o := range w.observers {
 			o.daemon().crash("the story is over")
 		}
+		time.Sleep(3 * time.Minute) // whatever still waits for an answer finds its process dead
 		w.faults.Wait()
 	})
 	return w
