@@ -56,15 +56,18 @@ func (w *WithoutStore) knows(ctx context.Context, said *api.Status, group replic
 	return k
 }
 
-// gone is what is known without a daemon: what it has archived, and when its store
-// was last written. Without a majority nothing is, and no observer calls.
+// gone is what is known without a daemon: what it has archived, and when it last
+// wrote to its store. What it remembers of the store is written before each call,
+// with an etcd of others as well; without a majority it is not, and nothing called.
 func (w *WithoutStore) gone() knowledge {
 	k := w.archived()
 	k.notes = append(k.notes, "NO DRWATCH ANSWERS HERE to tell which incidents are open: the calls of observers are not known. "+mayArrive)
-	switch wrote, err := lastWritten(filepath.Join(w.StoragePath, "etcd")); {
-	case err != nil:
-		k.notes = append(k.notes, "When the drwatch here had a store last is not known: "+err.Error()+".")
-	case !wrote.IsZero():
+	etcd := filepath.Join(w.StoragePath, "etcd")
+	wrote, err := lastWritten(etcd, etcd+".seen.json")
+	if err != nil {
+		k.notes = append(k.notes, "When the drwatch here had a store last is not fully known: "+err.Error()+".")
+	}
+	if !wrote.IsZero() {
 		k.unseen = breakglass.Unseen{Before: wrote, Why: "the drwatch here does not answer, and has last written to its store at " + rfc3339(wrote)}
 	}
 	return k
@@ -79,23 +82,25 @@ func (w *WithoutStore) archived() (k knowledge) {
 	return k
 }
 
-// lastWritten is when a file below a folder was last written; zero when there is
-// none.
-func lastWritten(dir string) (last time.Time, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+// lastWritten is when one of these, or a file below them, was last written; zero
+// when there is none.
+func lastWritten(paths ...string) (last time.Time, errs error) {
+	for _, path := range paths {
+		err := filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil && info.ModTime().After(last) {
+				last = info.ModTime()
+			}
 			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = errors.Join(errs, err)
 		}
-		info, err := d.Info()
-		if err == nil && info.ModTime().After(last) {
-			last = info.ModTime()
-		}
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) && last.IsZero() {
-		return last, nil
 	}
-	return last, err
+	return last, errs
 }
 
 // sameLife refuses when another life of a daemon answers than at first: what was

@@ -150,26 +150,28 @@ func TestWhatIsKnownIsSaid(t *testing.T) {
 // TestDaemonThatIsGone: no drwatch answers, and its own files tell when it last had
 // a store to call by.
 func TestDaemonThatIsGone(t *testing.T) {
+	const refused = "has last written to its store at"
 	for _, c := range []struct {
-		name, group string
-		wrote       time.Duration
-		wants       string // "" = it is done
+		name, group, file string
+		wrote             time.Duration
+		wants             string // "" = it is done
 	}{
-		{"a minute ago", "warehouse", time.Minute, "has last written to its store at"},
-		{"a minute ago, of another service", "disks", time.Minute, ""},
-		{"long ago", "warehouse", 20 * time.Minute, ""},
+		{"its member a minute ago", "warehouse", "etcd/member/wal/0.wal", time.Minute, refused},
+		{"what it remembers of the store, a minute ago", "warehouse", "etcd.seen.json", time.Minute, refused},
+		{"a minute ago, of another service", "disks", "etcd.seen.json", time.Minute, ""},
+		{"long ago", "warehouse", "etcd.seen.json", 20 * time.Minute, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
 			l.lose()
-			wal := filepath.Join(l.storage, "etcd", "member", "wal")
-			if err := os.MkdirAll(wal, 0o700); err != nil {
+			file := filepath.Join(l.storage, c.file)
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			write(t, filepath.Join(wal, "0.wal"), "x")
+			write(t, file, "x")
 			then := time.Now().Add(-c.wrote)
-			if err := os.Chtimes(filepath.Join(wal, "0.wal"), then, then); err != nil {
+			if err := os.Chtimes(file, then, then); err != nil {
 				t.Fatal(err)
 			}
 			_, err := l.fail(c.group, lifelike)
