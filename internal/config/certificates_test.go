@@ -227,17 +227,17 @@ func TestPeerCertificates(t *testing.T) {
 			place("cert_file", "") + "the certificate in tls/peer.crt must not be used by clients: " + uses,
 		}},
 		"expired": {files: until(-time.Second), want: []string{
-			place("cert_file", "") + "the certificate in tls/peer.crt has expired, it was valid until 2026-03-01T11:59:59Z: give a new one",
+			place("cert_file", "warning: ") + "the certificate in tls/peer.crt has expired, it was valid until 2026-03-01T11:59:59Z: give a new one",
 		}},
 		"expires soon": {files: until(14 * day), want: []string{
 			place("cert_file", "warning: ") + "the certificate in tls/peer.crt expires soon, it is valid until 2026-03-15T12:00:00Z: give a new one before",
 		}},
 		"does not expire soon": {files: until(14*day + time.Second)},
 		"not yet valid": {files: files(peer(ca, func(c *x509.Certificate) { c.NotBefore = today().Add(day) }), ca), want: []string{
-			place("cert_file", "") + "the certificate in tls/peer.crt is not valid before 2026-03-02T12:00:00Z, and here it is 2026-03-01T12:00:00Z: look at this machine's clock, or give one that is valid",
+			place("cert_file", "warning: ") + "the certificate in tls/peer.crt is not valid before 2026-03-02T12:00:00Z, and here it is 2026-03-01T12:00:00Z: look at this machine's clock, or give one that is valid",
 		}},
 		"the CA has expired": {files: files(peer(oldCA, nil), oldCA), want: []string{
-			place("ca_file", "") + `the certificate of the CA "CN=old ca" in tls/ca.crt has expired, it was valid until 2026-02-28T12:00:00Z: give a new one`,
+			place("ca_file", "warning: ") + `the certificate of the CA "CN=old ca" in tls/ca.crt has expired, it was valid until 2026-02-28T12:00:00Z: give a new one`,
 		}},
 		"the CA expires soon": {files: files(peer(tiredCA, nil), tiredCA), want: []string{
 			place("ca_file", "warning: ") + `the certificate of the CA "CN=tired ca" in tls/ca.crt expires soon, it is valid until 2026-03-06T12:00:00Z: give a new one before`,
@@ -246,7 +246,7 @@ func TestPeerCertificates(t *testing.T) {
 			host:  "obs-b.example",
 			files: tlsText{peer(ca, func(c *x509.Certificate) { c.ExtKeyUsage, c.NotAfter = c.ExtKeyUsage[:1], today().Add(-day) }).pem(), good.keyPEM(t), other.pem()},
 			want: []string{
-				place("cert_file", "") + "the certificate in tls/peer.crt has expired, it was valid until 2026-02-28T12:00:00Z: give a new one",
+				place("cert_file", "warning: ") + "the certificate in tls/peer.crt has expired, it was valid until 2026-02-28T12:00:00Z: give a new one",
 				place("cert_file", "") + "the certificate in tls/peer.crt is for obs-a.example, 10.1.0.1, not for obs-b.example, the host of this observer's peer URL: have one made with that among its subject alternative names",
 				place("cert_file", "") + "the certificate in tls/peer.crt must not be used by clients: " + uses,
 				place("key_file", "") + "the private key in tls/peer.key does not belong to the certificate in tls/peer.crt: give the two that were made together",
