@@ -3,6 +3,8 @@ package failover_test
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,13 +20,31 @@ import (
 // does.
 type told struct {
 	*quorumtest.Store
-	cs map[string]*failover.Controller
+	all *trio
+}
+
+// trio is three observers on one store.
+type trio struct {
+	mu sync.Mutex
+	by map[string]*failover.Controller
+}
+
+func (x *trio) of(name string) *failover.Controller {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.by[name]
+}
+
+func (x *trio) add(name string, c *failover.Controller) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.by[name] = c
 }
 
 func (s told) Read(ctx context.Context) (replication.Cluster, error) {
 	c, err := s.Store.Read(ctx)
 	for i, o := range c.Observers {
-		if k := s.cs[o.Name]; k != nil {
+		if k := s.all.of(o.Name); k != nil {
 			c.Observers[i].MayLead = k.Available()
 		}
 	}
@@ -33,8 +53,8 @@ func (s told) Read(ctx context.Context) (replication.Cluster, error) {
 
 // trio runs three observers on one store, each with what rules gives it, and tells
 // who leads.
-func (w *world) trio(change func(name string, o *failover.Options)) (all map[string]*failover.Controller, stop func()) {
-	all = map[string]*failover.Controller{}
+func (w *world) trio(change func(name string, o *failover.Options)) (all *trio, stop func()) {
+	all = &trio{by: map[string]*failover.Controller{}}
 	var stops []func()
 	for i, name := range []string{"obs-1", "obs-2", "obs-3"} {
 		site := []string{"az-b", "az-c", "witness"}[i]
@@ -43,7 +63,7 @@ func (w *world) trio(change func(name string, o *failover.Options)) (all map[str
 			o.Observer, o.Site, o.Store, o.Session, o.Upkeep, o.Lates = name, site, told{s, all}, s, s, s
 			change(name, o)
 		})
-		all[name] = c
+		all.add(name, c)
 		stops = append(stops, end)
 		wait(200 * time.Millisecond)
 	}
@@ -89,24 +109,22 @@ func TestAHeldIncidentOutlivesALeaderWithAnotherRuleFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, replication.HuaweiSDRS, replication.Approve)
 		w.rules.rule.Agree, w.rules.rule.Of = 2, 3
-		gone := false
+		var gone atomic.Bool
 		all, stop := w.trio(func(name string, o *failover.Options) {
 			r := w.votesAs(name, o.Site)
 			if name == "obs-3" {
 				r.rule.Hash = "old"
 			}
 			o.Rules = r
-			o.MayLead = func() bool { return name != "obs-2" && (name != "obs-1" || !gone) }
+			o.MayLead = func() bool { return name != "obs-2" && (name != "obs-1" || !gone.Load()) }
 		})
 		wait(30 * time.Second)
 		if i := w.only(); i.Phase != replication.Held {
 			t.Fatalf("%s, want held for an approval", i.Phase)
 		}
-		w.rules.mu.Lock()
-		gone = true
-		w.rules.mu.Unlock()
+		gone.Store(true)
 		wait(2 * time.Minute)
-		if s := all["obs-3"].State(); !s.Leads {
+		if s := all.of("obs-3").State(); !s.Leads {
 			t.Errorf("obs-3 does not lead; the story needs that")
 		}
 		if i := w.only(); i.Phase.Ended() {

@@ -129,7 +129,7 @@ func TestARehearserLeadsOnlyWhereNobodyElseMay(t *testing.T) {
 			wait(20 * time.Second)
 			leads := []string{}
 			for _, name := range []string{"obs-1", "obs-2", "obs-3"} {
-				if cs[name].State().Leads {
+				if cs.of(name).State().Leads {
 					leads = append(leads, name)
 				}
 			}
