@@ -62,7 +62,7 @@ type claims struct {
 	eval    Evaluation
 	cluster replication.Cluster
 	began   time.Time
-	targets map[targetKey]place
+	here    indexed
 	taken   map[replication.GroupKey]bool // claimed in this round
 	first   map[string]bool               // sites whose loss is made in this round
 
@@ -77,29 +77,20 @@ type targetKey struct {
 	group replication.GroupKey
 }
 
-// place is where a target stands in an evaluation.
-type place struct{ rule, target int }
-
 func newClaims(c *Controller, eval Evaluation, cluster replication.Cluster) *claims {
-	all := &claims{
-		c: c, eval: eval, cluster: cluster, began: c.o.Now(), targets: map[targetKey]place{},
+	return &claims{
+		c: c, eval: eval, cluster: cluster, began: c.o.Now(), here: seenHere(eval),
 		taken: map[replication.GroupKey]bool{}, first: map[string]bool{}, free: make(chan struct{}, claimsAtOnce),
 	}
-	for i, r := range eval.Rules {
-		for j := range r.Targets {
-			all.targets[targetKey{r.Rule.Name, r.Targets[j].Group.Key}] = place{i, j}
-		}
-	}
-	return all
 }
 
 // target is what the decision is on.
 func (a *claims) target(d Decision) (RuleView, Target, bool) {
-	at, ok := a.targets[targetKey{d.Rule, d.Group}]
-	if !ok {
+	t := a.here.targets[targetKey{d.Rule, d.Group}]
+	if t == nil {
 		return RuleView{}, Target{}, false
 	}
-	return a.eval.Rules[at.rule], a.eval.Rules[at.rule].Targets[at.target], true
+	return *a.here.rules[d.Rule], *t, true
 }
 
 // decide decides once more, so that the journal holds the very snapshot that the

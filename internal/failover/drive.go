@@ -272,7 +272,8 @@ func describe(cs []replication.Condition) string {
 
 // hold writes what holds the incident, once for each new reason.
 func (c *Controller) hold(ctx context.Context, rec replication.IncidentRecord, d Decision, by, why string) error {
-	if rec.Phase == replication.Held && rec.HeldBy == by && rec.Mode == d.Mode || c.heldJustNow(rec, by, d.Mode) {
+	standing := rec.Phase == replication.Held && rec.HeldBy == by && rec.Mode == d.Mode
+	if standing || c.heldJustNow(rec, holding{by, d.Mode}) {
 		return nil
 	}
 	inc := rec.Incident
@@ -281,6 +282,9 @@ func (c *Controller) hold(ctx context.Context, rec replication.IncidentRecord, d
 		inc.ApprovalClock = replication.Duration(max(c.State().Cluster.Clock, time.Nanosecond))
 	}
 	_, err := c.write(ctx, rec, replication.Write{Incident: inc, Entry: d.entry()}, "held", "held by "+by+": "+why)
+	if err == nil {
+		c.noteHeld(rec.ID, holding{by, d.Mode})
+	}
 	return err
 }
 
@@ -296,18 +300,20 @@ type holding struct {
 
 // heldJustNow tells that this very reason was written a moment ago. The first time of
 // each is always written.
-func (c *Controller) heldJustNow(rec replication.IncidentRecord, by string, mode replication.Mode) bool {
-	now, k := c.o.Now(), holding{by, mode}
+func (c *Controller) heldJustNow(rec replication.IncidentRecord, h holding) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if last, ok := c.held[rec.ID][k]; ok && rec.Phase == replication.Held && now.Sub(last) < holdAgain {
-		return true
+	last, ok := c.held[rec.ID][h]
+	return ok && rec.Phase == replication.Held && c.o.Now().Sub(last) < holdAgain
+}
+
+func (c *Controller) noteHeld(id string, h holding) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held[id] == nil {
+		c.held[id] = map[holding]time.Time{}
 	}
-	if c.held[rec.ID] == nil {
-		c.held[rec.ID] = map[holding]time.Time{}
-	}
-	c.held[rec.ID][k] = now
-	return false
+	c.held[id][h] = c.o.Now()
 }
 
 // end ends an incident that has sent nothing, or nothing that happened.

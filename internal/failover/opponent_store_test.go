@@ -3,6 +3,7 @@ package failover_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -365,4 +366,46 @@ func TestAPollFromBeforeAMoveIsNoMove(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAReasonThatCouldNotBeWrittenIsWrittenSoon: what holds an incident changes, and
+// the store takes the change only at the second try.
+func TestAReasonThatCouldNotBeWrittenIsWrittenSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, replication.HuaweiSDRS, replication.Approve)
+		w.every = time.Second
+		_, stop := w.controller(func(o *failover.Options) { o.Rules = flapping{w.rules, 20 * time.Second} })
+		wait(19 * time.Second)
+		if i := w.only(); i.HeldBy != "approval" {
+			t.Fatalf("held by %s, want approval", i.HeldBy)
+		}
+		w.store.FailNext("write", errors.New("no answer"))
+		wait(10 * time.Second)
+		stop()
+		if i := w.only(); i.HeldBy != "expr" {
+			t.Errorf("held by %s, want expr: the write that failed was taken for one that stands", i.HeldBy)
+		}
+	})
+}
+
+// TestAnotherObserversClockMakesNoSilence: the last move was written by an observer
+// whose clock is an hour ahead; that its group waits is told all the same.
+func TestAnotherObserversClockMakesNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, replication.HuaweiSDRS, replication.Auto)
+		var told strings.Builder
+		w.log = slog.New(slog.NewTextHandler(&told, nil))
+		err := w.store.PutGroup(context.Background(), w.cloud.group.Key, replication.GroupRecord{
+			Active: azA, Latch: &replication.Latch{Why: "failed"}, LastAction: &replication.LastAction{Action: replication.Failover, At: time.Now().Add(time.Hour)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, stop := w.observe(w.store, nil)
+		wait(5 * time.Minute)
+		stop()
+		if !strings.Contains(told.String(), "nothing is executing") {
+			t.Error("the trigger is true for five minutes, nothing executes, and nothing was told")
+		}
+	})
 }

@@ -15,7 +15,11 @@ func (c *Controller) outvoted(eval Evaluation, cluster replication.Cluster) []st
 	here := seenHere(eval)
 	registered := len(sitesOf(cluster, true))
 	for k, sites := range c.agreedOn(cluster) {
-		r, known := here.rules[k.rule]
+		var r Rule
+		v, known := here.rules[k.rule]
+		if known {
+			r = v.Rule
+		}
 		agree, _ := r.quorum(registered)
 		if len(sites) < agree {
 			continue
@@ -60,15 +64,15 @@ func (c *Controller) agreedOn(cluster replication.Cluster) map[agreement]map[str
 
 // indexed is an evaluation by what it is about.
 type indexed struct {
-	rules   map[string]Rule
+	rules   map[string]*RuleView
 	targets map[targetKey]*Target
 }
 
 func seenHere(eval Evaluation) indexed {
-	out := indexed{rules: map[string]Rule{}, targets: map[targetKey]*Target{}}
+	out := indexed{rules: map[string]*RuleView{}, targets: map[targetKey]*Target{}}
 	for i := range eval.Rules {
 		r := &eval.Rules[i]
-		out.rules[r.Rule.Name] = r.Rule
+		out.rules[r.Rule.Name] = r
 		for j := range r.Targets {
 			out.targets[targetKey{r.Rule.Name, r.Targets[j].Group.Key}] = &r.Targets[j]
 		}

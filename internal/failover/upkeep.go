@@ -197,8 +197,10 @@ func (c *Controller) tellBlocked(eval Evaluation, ds []Decision, cluster replica
 		on[k] = append(on[k], d)
 	}
 	c.tellEach(eval, cluster, func(r RuleView, t Target) []string {
-		if last := cluster.Groups[t.Group.Key].LastAction; last != nil && !t.Group.ReadAt.After(last.At) {
-			return nil // the poll is from before the last move
+		// A poll from before the last move says nothing. By the cluster clock: LastAction.At
+		// is of another observer's, and one that is ahead must not make silence.
+		if last := cluster.Groups[t.Group.Key].LastAction; last != nil && c.o.Now().Sub(t.Group.ReadAt) > cluster.Clock-last.Clock {
+			return nil
 		}
 		var why []string
 		for _, d := range on[targetKey{r.Rule.Name, t.Group.Key}] {
