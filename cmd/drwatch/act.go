@@ -143,7 +143,11 @@ func (a *acting) question(ctx context.Context, p api.Plan) error {
 	} else {
 		fmt.Fprint(os.Stderr, "\nGo on? [y/N] ")
 	}
-	answer, err := readLine(ctx, os.Stdin)
+	answer, err := typedLine(ctx, os.Stdin)
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the input ended without an answer")
+	}
+	answer = strings.TrimSpace(answer)
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr)
@@ -156,9 +160,10 @@ func (a *acting) question(ctx context.Context, p api.Plan) error {
 	return nil
 }
 
-// readLine reads one line, or ends with ctx: a terminal's read cannot be
-// cancelled, so it is left behind with the process.
-func readLine(ctx context.Context, r io.Reader) (string, error) {
+// typedLine is one line as it was typed, without its end; io.EOF when the input ends
+// before. It ends with ctx: a terminal's read cannot be cancelled, so it is left
+// behind with the process.
+func typedLine(ctx context.Context, r io.Reader) (string, error) {
 	type result struct {
 		line string
 		err  error
@@ -166,15 +171,12 @@ func readLine(ctx context.Context, r io.Reader) (string, error) {
 	read := make(chan result, 1)
 	go func() {
 		line, err := bufio.NewReader(r).ReadString('\n')
-		read <- result{strings.TrimSpace(line), err}
+		read <- result{strings.TrimRight(line, "\r\n"), err}
 	}()
 	select {
 	case <-ctx.Done():
 		return "", errors.New("interrupted")
 	case got := <-read:
-		if errors.Is(got.err, io.EOF) {
-			return "", errors.New("the input ended without an answer")
-		}
 		return got.line, got.err
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -79,34 +78,14 @@ func (atTerminal) Ask(ctx context.Context, name string) error {
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		fmt.Fprint(os.Stderr, "\nType the group's name to send the call, once: ")
 	}
-	answer, err := exactLine(ctx, os.Stdin)
+	answer, err := typedLine(ctx, os.Stdin)
 	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("the group's name was not typed: the input ended before a whole line; type the name, or give it as a line on the standard input")
 	case err != nil:
 		return fmt.Errorf("the group's name was not typed: %w", err)
 	case answer != name:
 		return fmt.Errorf("%q is not the group's name", answer)
 	}
 	return nil
-}
-
-// exactLine is one line as it was typed, without its end.
-func exactLine(ctx context.Context, r io.Reader) (string, error) {
-	type result struct {
-		line string
-		err  error
-	}
-	read := make(chan result, 1)
-	go func() {
-		line, err := bufio.NewReader(r).ReadString('\n')
-		read <- result{strings.TrimRight(line, "\r\n"), err}
-	}()
-	select {
-	case <-ctx.Done():
-		return "", errors.New("interrupted")
-	case got := <-read:
-		if errors.Is(got.err, io.EOF) {
-			return "", errors.New("the input ended before a whole line; type the name, or give it as a line on the standard input")
-		}
-		return got.line, got.err
-	}
 }
