@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/drwatch/drwatch/internal/failover"
 	"github.com/drwatch/drwatch/internal/provider"
 	"github.com/drwatch/drwatch/internal/replication"
 	"github.com/drwatch/drwatch/internal/web"
@@ -62,12 +64,5 @@ func mayArriveUntil(i replication.Incident, quiet time.Duration) (until time.Tim
 
 // quiet is how long after its signing a request is believed to be dead.
 func (a *App) quiet() time.Duration {
-	life, settle := a.o.SignatureLife, a.o.Settle
-	if life == 0 {
-		life = 15 * time.Minute
-	}
-	if settle == 0 {
-		settle = 2 * time.Minute
-	}
-	return life + settle
+	return cmp.Or(a.o.SignatureLife, failover.SignatureLife) + cmp.Or(a.o.Settle, failover.Settle)
 }

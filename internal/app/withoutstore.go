@@ -137,8 +137,8 @@ func (w *WithoutStore) defaults() {
 		}
 	}
 	set(&w.TrackInterval, 2*time.Second)
-	set(&w.SignatureLife, 15*time.Minute)
-	set(&w.Settle, 2*time.Minute)
+	set(&w.SignatureLife, failover.SignatureLife)
+	set(&w.Settle, failover.Settle)
 	if w.Now == nil {
 		w.Now = time.Now
 	}

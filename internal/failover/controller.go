@@ -73,6 +73,13 @@ type Options struct {
 	At func(step string)
 }
 
+// SignatureLife and Settle are what Options have where they name none, and what
+// everybody waits who asks whether a call may still arrive (protocol §5).
+const (
+	SignatureLife = 15 * time.Minute
+	Settle        = 2 * time.Minute
+)
+
 // withDefaults fills the durations that are zero.
 func (o Options) withDefaults() Options {
 	set := func(d *time.Duration, v time.Duration) {
@@ -82,8 +89,8 @@ func (o Options) withDefaults() Options {
 	}
 	set(&o.LeaseTTL, 15*time.Second)
 	set(&o.TrackInterval, 5*time.Second)
-	set(&o.SignatureLife, 15*time.Minute)
-	set(&o.Settle, 2*time.Minute)
+	set(&o.SignatureLife, SignatureLife)
+	set(&o.Settle, Settle)
 	set(&o.Margin, 2*time.Second)
 	if o.Rand == nil {
 		o.Rand = rand.Int64N
