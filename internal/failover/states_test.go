@@ -87,21 +87,6 @@ func (all *made) watch(t *testing.T, store *quorumtest.Store) {
 	})
 }
 
-// TestMain looks at the end whether every row of the table was made by some test.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code := m.Run()
-	if code == 0 && flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.list").Value.String() == "" && flag.Lookup("test.fuzz").Value.String() == "" {
-		for row := range allowed() {
-			if !theMade.seen[row] {
-				fmt.Printf("no test has made %s, which the table has\n", row)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
-
 // TestEveryStateHasAWayOut: from every phase that has not ended each end can be
 // reached that can be reached at all, and nothing leaves an end.
 func TestEveryStateHasAWayOut(t *testing.T) {
