@@ -5,29 +5,62 @@ package simtest_test
 
 import (
 	"flag"
+	"fmt"
+	"runtime"
 	"testing"
 )
 
 var (
-	seeds = flag.Uint64("seeds", 50, "how many stories to play")
-	first = flag.Uint64("seed", 1, "the first of them")
-	tell  = flag.Bool("tell", false, "print each story")
-	until = flag.Bool("until", false, "end with the first story that fails")
+	seeds   = flag.Uint64("seeds", 50, "how many stories to play")
+	first   = flag.Uint64("seed", 1, "the first of them")
+	tell    = flag.Bool("tell", false, "print each story, one after the other in this process")
+	until   = flag.Bool("until", false, "end with the first story that fails")
+	workers = flag.Int("workers", runtime.GOMAXPROCS(0), "how many processes play side by side; 1 plays in this one")
 )
 
 func TestStories(t *testing.T) {
-	for seed := *first; seed < *first+*seeds; seed++ {
-		p := focused(draw(seed), *focus)
+	playAll(t, *seeds, func(seed uint64) plan { return focused(draw(seed), *focus) })
+}
+
+// playAll plays the stories of the first so many seeds, in this process or in others
+// like it, and fails for each that fails.
+func playAll(t *testing.T, n uint64, planOf func(seed uint64) plan) {
+	if *share {
+		playShare(t, planOf)
+		return
+	}
+	meter := newMeter(n)
+	if *workers > 1 && n > 1 && !*tell {
+		playApart(t, n, meter)
+	} else {
+		playHere(t, n, planOf, meter)
+	}
+	t.Log(meter)
+}
+
+func playHere(t *testing.T, n uint64, planOf func(seed uint64) plan, m *meter) {
+	for seed := *first; seed < *first+n; seed++ {
+		p := planOf(seed)
 		w := play(t, p)
 		if *tell {
 			t.Logf("seed %d\n%s", seed, w.text())
 		}
-		if len(w.violations) == 0 {
+		failed := failure(p, w)
+		m.played(failed != "")
+		if failed == "" {
 			continue
 		}
-		t.Errorf("seed %d: %v\n%v\n%s", seed, w.violations, p.events, w.text())
+		t.Error(failed)
 		if *until {
 			return
 		}
 	}
+}
+
+// failure tells what is wrong with a story that was played, "" when nothing is.
+func failure(p plan, w *world) string {
+	if len(w.violations) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("seed %d: %v\n%v\n%s", p.seed, w.violations, p.events, w.text())
 }
