@@ -3,6 +3,8 @@ package failover
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,7 +118,8 @@ func (c *Controller) amend(rec *replication.GroupRecord, g replication.Group, cl
 // endEpisodes forgets that a rule has had its say once its trigger was untrue
 // for one whole `for`.
 func (c *Controller) endEpisodes(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
-	for _, e := range cluster.Episodes {
+	for _, key := range slices.Sorted(maps.Keys(cluster.Episodes)) {
+		e := cluster.Episodes[key]
 		r, t, ok := find(eval, e.Rule, e.Group)
 		if !ok || t.UntrueFor <= 0 || t.UntrueFor < r.Rule.For {
 			continue
@@ -131,7 +134,8 @@ func (c *Controller) endEpisodes(ctx context.Context, eval Evaluation, cluster r
 // reachable for the longest `for` of the rules about it; one that nothing probes,
 // when no trigger has been true of a group there for as long.
 func (c *Controller) closeLosses(ctx context.Context, eval Evaluation, cluster replication.Cluster) {
-	for site, loss := range cluster.Losses {
+	for _, site := range slices.Sorted(maps.Keys(cluster.Losses)) {
+		loss := cluster.Losses[site]
 		over := siteBack(eval, site)
 		if !eval.Probed[site] {
 			over = siteQuiet(eval, site) && cluster.Clock-time.Duration(loss.Clock) >= longestFor(eval, site)

@@ -187,6 +187,7 @@ func (p provider) Read(ctx context.Context, key replication.GroupKey) (replicati
 	if !p.l.w.linked(p.l.name, "cloud") {
 		return replication.Group{}, errors.New("no route to the provider")
 	}
+	p.l.wait(ctx, p.l.w.between(p.l.name+" reads "+key.ID, 10*time.Millisecond, 50*time.Millisecond))
 	g := p.l.w.groups[key].show()
 	g.ReadAt = p.l.now()
 	return g, nil
@@ -204,6 +205,7 @@ func (p provider) Sender(string) (failover.Sender, error) { return p, nil }
 func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent {
 	w, g := p.l.w, p.l.w.groups[o.Group]
 	signed := p.l.now()
+	p.l.wait(ctx, w.between(p.l.name+" connects for "+o.Group.ID, 10*time.Millisecond, 50*time.Millisecond))
 	p.l.step(ctx, "connect")
 	if !w.linked(p.l.name, "cloud") {
 		return failover.Sent{Outcome: replication.NotSent, Err: errors.New("no route to the provider")}

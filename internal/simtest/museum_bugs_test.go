@@ -102,7 +102,7 @@ func autoFailover997() exhibit {
 func autoFailover1032() exhibit {
 	returns := func(step string) plan {
 		return on(
-			replication.HuaweiSDRS, 1, lost(30, 0), event{at: seconds(31), what: "pause", step: step, last: 8 * time.Second},
+			replication.HuaweiSDRS, 3, lost(30, 0), event{at: seconds(31), what: "pause", step: step, last: 8 * time.Second},
 			event{at: seconds(31), what: "back", who: "az-a", step: "claimed"},
 		).until(150*time.Second, 240*time.Second)
 	}

@@ -169,7 +169,8 @@ func (l *life) step(_ context.Context, name string) {
 		case left <= 0:
 			return
 		}
-		<-time.After(left)
+		// Each goes on at a moment of its own.
+		<-time.After(left + l.w.between(l.name+" goes on at "+name, time.Microsecond, 5*time.Millisecond))
 	}
 }
 
@@ -260,16 +261,30 @@ func (l *life) decide(ctx context.Context) {
 		if next, ok := l.evaluator.NextDue(l.now()); ok {
 			pause = min(pause, next.Sub(l.now()))
 		}
-		t := time.NewTimer(max(pause, 20*time.Millisecond))
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		case <-l.changed:
-		case <-l.controller.Wake():
-		}
-		t.Stop()
+		l.until(ctx, max(pause, 20*time.Millisecond))
 		l.step(ctx, "round")
 		l.wait(ctx, l.w.between(l.name+"decide", 20*time.Millisecond, 21*time.Millisecond))
+	}
+}
+
+// until waits for that long, or for something that a round should look at. Which
+// of several comes first is chance that no seed knows of, so all are taken.
+func (l *life) until(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-l.changed:
+	case <-l.controller.Wake():
+	}
+	for {
+		select {
+		case <-l.changed:
+		case <-l.controller.Wake():
+		default:
+			return
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -211,7 +212,9 @@ func (w *world) happen(e event) {
 			w.after(e.last, func() { _ = w.root.Unfreeze(context.Background(), "sre", "go on") })
 		}
 	case "abort":
-		for id, it := range w.cluster().Incidents {
+		all := w.cluster().Incidents
+		for _, id := range slices.Sorted(maps.Keys(all)) {
+			it := all[id]
 			if err := w.root.Abort(context.Background(), id, "sre", "no"); err == nil {
 				w.person = true
 				w.tell("%s aborted in phase %s", id, it.Phase)
