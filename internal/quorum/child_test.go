@@ -29,9 +29,17 @@ func kill(t *testing.T, pid int, sig syscall.Signal) {
 		t.Fatal(err)
 	}
 	if sig == stop { // it takes a moment, in which much could be answered
-		waitFor(t, "the process to stop", func() bool {
-			b, err := os.ReadFile(filepath.Join("/proc", itoa(pid), "stat"))
-			return err == nil && strings.Contains(string(b), ") T ")
+		waitFor(t, "each of its threads to stop", func() bool {
+			threads, err := filepath.Glob(filepath.Join("/proc", itoa(pid), "task", "*", "stat"))
+			if err != nil || len(threads) == 0 {
+				t.Fatalf("process %d has no threads: %v", pid, err)
+			}
+			for _, path := range threads {
+				if b, err := os.ReadFile(path); err == nil && !strings.Contains(string(b), ") T ") {
+					return false
+				}
+			}
+			return true
 		})
 	}
 }

@@ -24,7 +24,8 @@ const (
 )
 
 // client is ledger.KV and ledger.Leases over the member's etcd client. All its
-// reads are linearizable: clientv3's default, never WithSerializable.
+// reads of the present are linearizable, clientv3's default; what was at a revision
+// that such a read has told may come from the own member alone.
 type client struct{ m *member }
 
 var (
@@ -91,7 +92,16 @@ func (c client) Get(ctx context.Context, keys ...string) (ledger.View, error) {
 		}
 		return r.Header, nil
 	})
+	c.readAnswered(ctx, err)
 	return v, err
+}
+
+// readAnswered tells the member whether a read of what the majority holds got an
+// answer, unless it was the caller who did not wait.
+func (c client) readAnswered(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		c.m.answered("reads", &c.m.status.NoReads, err)
+	}
 }
 
 // Scan implements ledger.KV: the first page fixes the revision of all others.
@@ -138,6 +148,9 @@ func (c client) page(ctx context.Context, s ledger.Span, rev int64, local bool) 
 		}
 		return r.Header, nil
 	})
+	if !local {
+		c.readAnswered(ctx, err)
+	}
 	return v, next, err
 }
 
@@ -175,7 +188,7 @@ func (c client) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error)
 		return r.Header, nil
 	})
 	if parent.Err() == nil { // else it was the caller who did not wait
-		c.m.answered(err)
+		c.m.answered("writes", &c.m.status.NoWrites, err)
 	}
 	return res, err
 }

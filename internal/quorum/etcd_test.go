@@ -138,8 +138,8 @@ func TestAHangingMember(t *testing.T) {
 	}
 	waitFor(t, "the status to tell", func() bool { st := s.Status(); return !st.Works() && strings.Contains(st.LastError, "does not answer") })
 	kill(t, pid, cont)
-	waitFor(t, "the status to be good again", func() bool { st := s.Status(); return st.Works() && st.LastError == "" })
 	waitFor(t, "the member to answer again", func() bool { _, err := s.Read(t.Context()); return err == nil })
+	waitFor(t, "the status to be good again", func() bool { st := s.Status(); return st.Works() && st.LastError == "" })
 	kill(t, pid, stop)
 	began = time.Now()
 	_ = s.Close() // the lease cannot be given back

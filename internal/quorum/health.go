@@ -109,20 +109,21 @@ func (m *member) majority(there bool) {
 	}
 }
 
-// answered keeps whether the last write got an answer, and tells when that changes.
-func (m *member) answered(err error) {
+// answered keeps whether the last of the writes, or of the reads, got an answer, and
+// tells when that changes. nobody is where that is kept.
+func (m *member) answered(what string, nobody *bool, err error) {
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, rpctypes.ErrTimeout) {
 		return // refused, or not sent
 	}
 	m.mu.Lock()
-	changed := m.status.NoWrites == (err == nil)
-	m.status.NoWrites = err != nil
+	changed := *nobody == (err == nil)
+	*nobody = err != nil
 	m.mu.Unlock()
 	switch {
 	case changed && err == nil:
-		m.o.Logger.Info("the coordination store answers to writes again")
+		m.o.Logger.Info("the coordination store answers to " + what + " again")
 	case changed:
-		m.o.Logger.Error("the coordination store gives no answer to writes", "err", err)
+		m.o.Logger.Error("the coordination store gives no answer to "+what, "err", err)
 	}
 }
 

@@ -30,6 +30,9 @@ type Status struct {
 	// NoWrites: the last write got no answer, and none has since; a slow disk most
 	// often.
 	NoWrites bool
+	// NoReads: the last read of what the majority holds got no answer, and none has
+	// since.
+	NoReads bool
 	// NoMajority: so many members are out of reach that nothing can be read or written.
 	NoMajority bool
 	ClientURL  string // where it serves, "" while it does not
@@ -38,7 +41,7 @@ type Status struct {
 
 // Works tells whether the store can be read and written, as far as is known.
 func (s Status) Works() bool {
-	return s.Joined && !s.Silent && !s.NoWrites && !s.NoMajority && !s.Reset && s.Alarm == ""
+	return s.Joined && !s.Silent && !s.NoWrites && !s.NoReads && !s.NoMajority && !s.Reset && s.Alarm == ""
 }
 
 // member supervises the child process and holds the client of it.
@@ -148,7 +151,7 @@ func (m *member) joined(clientURL string) error {
 func (m *member) lost(err error) {
 	m.mu.Lock()
 	m.status.Joined, m.status.Since, m.status.ClientURL = false, m.o.Now(), ""
-	m.status.NoMajority, m.status.Silent, m.status.NoWrites = false, false, false
+	m.status.NoMajority, m.status.Silent, m.status.NoWrites, m.status.NoReads = false, false, false, false
 	m.status.Restarts++
 	m.mu.Unlock()
 	m.note(err)
@@ -189,6 +192,8 @@ func (m *member) snapshot() Status {
 		s.LastError = "the etcd member runs and does not answer"
 	case s.NoWrites:
 		s.LastError = fmt.Sprintf("the etcd member gives no answer to writes within %s: its disk is slow, or the others'", callTimeout)
+	case s.NoReads:
+		s.LastError = fmt.Sprintf("the etcd member gives no answer to reads within %s: its disk is slow, or the others'", callTimeout)
 	case s.Alarm != "" && s.LastError == "":
 		s.LastError = "etcd has raised the alarm " + s.Alarm
 	}

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/drwatch/drwatch/internal/quorum"
+	"github.com/drwatch/drwatch/test/leftover"
 )
 
 const (
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(leftover.Exit()))
 }
 
 func options(dir string, log *slog.Logger) quorum.Options {
@@ -106,6 +107,25 @@ func kill(t *testing.T, pid int, sig syscall.Signal) {
 	if err := syscall.Kill(pid, sig); err != nil {
 		t.Fatal(err)
 	}
+	if sig == stop { // it takes a moment, in which much could be answered
+		waitFor(t, "the process to stop", func() bool { return stopped(t, pid) })
+	}
+}
+
+// stopped tells whether each thread of the process has stopped.
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "stat"))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("process %d has no threads: %v", pid, err)
+	}
+	for _, path := range threads {
+		b, err := os.ReadFile(path) //nolint:gosec // of the member that the test has started
+		if err == nil && !strings.Contains(string(b), ") T ") {
+			return false
+		}
+	}
+	return true
 }
 
 // theMember is the one member process that works in dir.
