@@ -40,8 +40,8 @@ func newEngine(log *slog.Logger, maxSamples int, timeout time.Duration) *promql.
 	})
 }
 
-// ask evaluates one expression at one moment.
-func (e *Evaluator) ask(ctx context.Context, q storage.Queryable, x expr, t int64) (answer, error) {
+// query puts one expression to the engine, at one moment.
+func (e *Evaluator) query(ctx context.Context, q storage.Queryable, x expr, t int64) (answer, error) {
 	query, err := e.engine.NewInstantQuery(ctx, q, nil, x.text, time.UnixMilli(t))
 	if err != nil {
 		return answer{}, fmt.Errorf("evaluating %q: %w", x.text, err)

@@ -19,6 +19,7 @@ type expr struct {
 	// told, of an alert: what asks whether anything is known of it, be it firing
 	// or resolved. "" for any other expression.
 	told string
+	last *remembered // nil: it is asked each time
 }
 
 // selector is one vector selector of an expression: what it reads, and how far
@@ -72,6 +73,9 @@ func parse(text string, u use) (expr, error) {
 		}
 		return nil
 	})
+	if timeless(root) {
+		e.last = &remembered{}
+	}
 	if len(e.selectors) == 0 {
 		refuse("it reads no metric; name one")
 	}
