@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
+	"go.uber.org/goleak"
 
 	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/app"
@@ -31,6 +32,7 @@ import (
 	"github.com/drwatch/drwatch/internal/console"
 	"github.com/drwatch/drwatch/internal/quorum"
 	"github.com/drwatch/drwatch/internal/replication"
+	"github.com/drwatch/drwatch/test/leftover"
 )
 
 // TestMain is also the command in a process of its own, and the daemon with its
@@ -44,7 +46,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv("GLASS_CONFIG") != "":
 		os.Exit(command())
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, goleak.Cleanup(leftover.Exit()))
 }
 
 // command is the break-glass in its own process. It dies at the step GLASS_AT.

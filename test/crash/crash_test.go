@@ -22,12 +22,14 @@ import (
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
+	"go.uber.org/goleak"
 
 	"github.com/drwatch/drwatch/internal/api"
 	"github.com/drwatch/drwatch/internal/app"
 	"github.com/drwatch/drwatch/internal/cloudsim"
 	"github.com/drwatch/drwatch/internal/quorum"
 	"github.com/drwatch/drwatch/internal/replication"
+	"github.com/drwatch/drwatch/test/leftover"
 )
 
 // TestMain is also the daemon and the daemon's store: the test starts itself.
@@ -38,7 +40,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv("CRASH_CONFIG") != "":
 		os.Exit(daemon())
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, goleak.Cleanup(leftover.Exit()))
 }
 
 // dies tells that the daemon has come to the step that it is to die at: CRASH_AT
