@@ -52,7 +52,7 @@ func playShare(t *testing.T, planOf func(seed uint64) plan) {
 		for seed := s.First; seed <= s.Last; seed++ {
 			_ = out.Encode(told{Seed: seed}) // nobody to tell: the next stretch does not come
 			p := planOf(seed)
-			failed := failure(p, play(t, p))
+			failed := failure(t, p, play(t, p))
 			_ = out.Encode(told{Seed: seed, Ended: true, Failed: failed})
 			if failed != "" && *until {
 				break

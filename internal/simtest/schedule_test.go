@@ -3,7 +3,6 @@ package simtest_test
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -16,44 +15,6 @@ import (
 	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
 	"github.com/drwatch/drwatch/internal/replication"
 )
-
-// event is one thing that happens to the world at a moment.
-type event struct {
-	at   time.Duration
-	what string // its kind
-	who  string // to whom
-	whom string // and to whom else
-	step string // at the next such step of who, instead of at once
-	last time.Duration
-	fate fate
-	n    int
-}
-
-func (e event) String() string {
-	s := fmt.Sprintf("%7.3fs %s %s", e.at.Seconds(), e.what, e.who)
-	if e.whom != "" {
-		s += " – " + e.whom
-	}
-	if e.step != "" {
-		s += " at " + e.step
-	}
-	if e.last > 0 {
-		s += " for " + e.last.Round(time.Millisecond).String()
-	}
-	return s + " " + string(e.fate)
-}
-
-// plan is a world and what happens in it.
-type plan struct {
-	seed      uint64
-	providers []replication.Provider
-	events    []event
-	rule      string        // "" the usual one
-	heals     time.Duration // when all is healed, and when the story is over; 0: as usual
-	ends      time.Duration
-	off       string        // the protection that is left out
-	skew      time.Duration // by how much the observers' clocks are wrong at most
-}
 
 const (
 	healedAt = 75 * time.Second
@@ -119,8 +80,7 @@ func draw(seed uint64) plan {
 	if r.IntN(3) == 0 {
 		p.rule = strings.Replace(ruleText, "cooldown: 1h", "cooldown: 1h, max_concurrent: 1", 1)
 	}
-	slices.SortStableFunc(p.events, func(a, b event) int { return int(a.at - b.at) })
-	return p
+	return p.in()
 }
 
 // play plays a plan and gives its world.
@@ -326,10 +286,14 @@ func (o *observer) startAgain() {
 	}
 }
 
-// when does f now, or when the first observer comes to the step.
+// when does f now, to the observer that leads, or when the first comes to the step.
 func (w *world) when(e event, f func(*life)) {
 	if e.step == "" {
-		f(nil)
+		o := w.observers[0]
+		if leader := w.cluster().Leader; leader != nil {
+			o = w.observer(leader.Observer)
+		}
+		f(o.daemon())
 		return
 	}
 	w.atStep(nil, e, f)

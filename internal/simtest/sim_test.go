@@ -5,7 +5,6 @@ package simtest_test
 
 import (
 	"flag"
-	"fmt"
 	"runtime"
 	"testing"
 )
@@ -19,7 +18,24 @@ var (
 )
 
 func TestStories(t *testing.T) {
+	if *replay != "" {
+		playText(t, *replay)
+		return
+	}
 	playAll(t, *seeds, func(seed uint64) plan { return focused(draw(seed), *focus) })
+}
+
+// playText plays the plan that the text tells, and tells its story.
+func playText(t *testing.T, text string) {
+	p, err := parsePlan(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := play(t, p)
+	t.Logf("%s\n%s", p.list(), w.text())
+	if len(w.violations) > 0 {
+		t.Error(w.violations)
+	}
 }
 
 // playAll plays the stories of the first so many seeds, in this process or in others
@@ -45,7 +61,7 @@ func playHere(t *testing.T, n uint64, planOf func(seed uint64) plan, m *meter) {
 		if *tell {
 			t.Logf("seed %d\n%s", seed, w.text())
 		}
-		failed := failure(p, w)
+		failed := failure(t, p, w)
 		m.played(failed != "")
 		if failed == "" {
 			continue
@@ -55,12 +71,4 @@ func playHere(t *testing.T, n uint64, planOf func(seed uint64) plan, m *meter) {
 			return
 		}
 	}
-}
-
-// failure tells what is wrong with a story that was played, "" when nothing is.
-func failure(p plan, w *world) string {
-	if len(w.violations) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("seed %d: %v\n%v\n%s", p.seed, w.violations, p.events, w.text())
 }

@@ -36,6 +36,7 @@ type world struct {
 	cut        map[[2]string]int
 	story      []string
 	violations []string
+	kinds      []string               // of each violation
 	told       []string               // what the observers have told persons
 	first      map[string]func(*life) // what is done to the first that comes to a step
 	lostAt     time.Duration          // of az-a, 0: not lost
@@ -79,7 +80,7 @@ func (w *world) violated(format string, args ...any) {
 	w.tell("VIOLATION: %s", text)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.violations = append(w.violations, text)
+	w.violations, w.kinds = append(w.violations, text), append(w.kinds, format)
 }
 
 func (w *world) up(site string) bool {
