@@ -144,7 +144,7 @@ func parsePlan(text string) (plan, error) {
 	p := plan{}
 	for i, part := range strings.Split(text, ";") {
 		e := event{}
-		for _, field := range strings.SplitSeq(part, ",") {
+		for field := range strings.SplitSeq(part, ",") {
 			name, value, ok := strings.Cut(strings.TrimSpace(field), "=")
 			if !ok {
 				return p, fmt.Errorf("%q is no field with a value", field)
@@ -171,7 +171,7 @@ func (p *plan) set(name, value string) (err error) {
 	case "crew":
 		p.crew = value
 	case "groups":
-		for _, provider := range strings.SplitSeq(value, "+") {
+		for provider := range strings.SplitSeq(value, "+") {
 			p.providers = append(p.providers, replication.Provider(provider))
 		}
 	case "heals":
