@@ -101,7 +101,7 @@ sizing: ## Run the programs under bench/ alone, about half an hour: what docs/si
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 10s).
-	@tools/fuzz $(FUZZTIME)
+	@tools/fuzz run $(FUZZTIME)
 
 .PHONY: clean
 clean: ## Remove what the build and the tests left behind.

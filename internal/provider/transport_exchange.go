@@ -42,12 +42,26 @@ func (e *Exchange) Redact(err error, secrets ...string) error {
 	return Redact(err, append(secrets, e.secrets...)...)
 }
 
+// RedactText is RedactText with what this call showed on the wire as secrets as well.
+func (e *Exchange) RedactText(text string) string { return RedactText(text, e.secrets...) }
+
+// Beginning is how the answer begins, at most so many bytes of it, as one line without
+// what this call showed on the wire: an answer that repeats a token is cut after the
+// token is gone, never within it.
+func (e *Exchange) Beginning(most int) string {
+	text := e.RedactText(string(e.Body[:min(len(e.Body), maxScanned)]))
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + " …"
+}
+
 // see notes status and headers of the response.
 func (e *Exchange) see(resp *http.Response) {
 	e.Status, e.Header = resp.StatusCode, resp.Header
 	for _, name := range []string{"X-Request-Id", "X-Acs-Request-Id"} {
 		if id := resp.Header.Get(name); id != "" {
-			e.RequestID = RedactText(id, e.secrets...)
+			e.RequestID = e.RedactText(id)
 			break
 		}
 	}

@@ -383,29 +383,3 @@ func TestTrack(t *testing.T) {
 		}
 	}
 }
-
-func FuzzList(f *testing.F) {
-	f.Add(file(f, "list.json"), file(f, "detail.json"), file(f, "progress.json"))
-	f.Add(`{"disaster_recovery":[{"id":"`+drID+`","last_disaster_time":"x"}]}`, `{"disaster_recovery":{"id":"`+drID+`","dr_sync_period":"é"}}`, `{"disaster_recovery_progress":{"recovery_point_object":1e300}}`)
-	c := newCloud(f)
-	r := reader(f, c)
-	f.Fuzz(func(t *testing.T, list, detail, progress string) {
-		for path, body := range map[string]string{listPath: list, detailPath: detail, progressPath: progress} {
-			c.set(path, body)
-		}
-		l, err := r.List(t.Context())
-		if err != nil && len(l.Groups) > 0 {
-			t.Error("an incomplete poll has groups")
-		}
-		for _, g := range l.Groups {
-			if provider.ValidID(g.Key.ID) != nil || g.State == replication.Unknown && g.FailoverReady() || g.Lag != nil && *g.Lag < 0 {
-				t.Errorf("%+v", g)
-			}
-		}
-		for field := range maps.Keys(l.Bad) {
-			if len(field) > 40 {
-				t.Errorf("a field name from outside: %q", field)
-			}
-		}
-	})
-}

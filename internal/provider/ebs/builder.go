@@ -15,6 +15,7 @@ type builder struct {
 	known  map[string]bool   // group ids
 	pairs  map[string][]pair // by group
 	seen   map[string]bool   // pair ids
+	lost   int               // pairs that could not be read
 }
 
 func newBuilder(r *Reader) *builder {
@@ -38,7 +39,11 @@ func (b *builder) addGroup(raw json.RawMessage, at moment) {
 }
 
 func (b *builder) addPair(raw json.RawMessage, at moment) {
-	if p, ok := parsePair(raw, at, b.count(describePairs, "ReplicaPairId", raw)); ok && !b.seen[p.id] {
+	p, err := parsePair(raw, at, b.count(describePairs, "ReplicaPairId", raw))
+	switch {
+	case err != nil:
+		b.lost++
+	case p.group != "" && !b.seen[p.id]:
 		b.seen[p.id] = true
 		b.pairs[p.group] = append(b.pairs[p.group], p)
 	}
@@ -47,7 +52,7 @@ func (b *builder) addPair(raw json.RawMessage, at moment) {
 func (b *builder) listing() provider.Listing {
 	l := provider.Listing{Bad: b.bad}
 	for _, g := range b.groups {
-		l.Groups = append(l.Groups, g.finish(b.pairs[g.Key.ID]))
+		l.Groups = append(l.Groups, g.finish(b.pairs[g.Key.ID], b.lost))
 	}
 	return l
 }

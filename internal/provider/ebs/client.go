@@ -96,6 +96,7 @@ func (c *client) once(ctx context.Context, op provider.Op, params map[string]str
 	r := reply{Exchange: ex}
 	if ex.Err == nil && ex.Status != 0 {
 		r.answer = decodeAnswer(ex.Body)
+		r.answer.requestID = ex.RedactText(r.answer.requestID)
 	}
 	r.err = r.judge(err)
 	if r.err != nil {
@@ -118,7 +119,7 @@ func (r reply) judge(sdkErr error) error {
 	case r.Status == 0:
 		return errors.New("the SDK sent nothing")
 	case !r.answer.isObject:
-		return fmt.Errorf("status %d: the answer is no JSON object; is the endpoint really the provider's? It begins %q", r.Status, beginning(r.Body))
+		return fmt.Errorf("status %d: the answer is no JSON object; is the endpoint really the provider's? It begins %q", r.Status, r.Beginning(80))
 	case !r.OK() || r.answer.code != "":
 		return fmt.Errorf("status %d, code %q: %s (request %s)", r.Status, r.answer.code, r.answer.message, r.answer.requestID)
 	}

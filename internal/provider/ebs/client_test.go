@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/drwatch/drwatch/internal/provider"
 	"github.com/drwatch/drwatch/internal/provider/ebs"
 	"github.com/drwatch/drwatch/internal/replication"
 )
@@ -137,25 +136,4 @@ func TestFailoverIsSafeForConcurrentUse(t *testing.T) {
 	if len(asked) != 6 {
 		t.Errorf("asked %v, want each group once", asked)
 	}
-}
-
-func FuzzSlowFacts(f *testing.F) {
-	f.Add(`{"ReplicaPairs":[{"ReplicaPairId":"p","ReplicaGroupId":"pg-1","ChargeType":"PREPAY","ExpiredTime":1769911200}]}`, `{"Drills":[{"DrillId":"d","Status":"executed"}]}`)
-	f.Add(`{"ReplicaPairs":[null,{"ReplicaPairId":"p","ReplicaGroupId":"pg-1","ChargeType":"PREPAY","ExpiredTime":"1e9"}]}`, `{"Drills":[7,{"DrillId":"d"}]}`)
-	f.Fuzz(func(t *testing.T, pairs, drills string) {
-		expiries, statuses, ok := ebs.DecodeFacts([]byte(pairs), []byte(drills))
-		if !ok {
-			return
-		}
-		for _, e := range expiries {
-			if provider.ValidID(e.GroupID) != nil || provider.ValidID(e.Pair) != nil || e.At.IsZero() || e.At.Year() < 2000 || e.At.Year() > 2199 {
-				t.Fatalf("expiry %+v", e)
-			}
-		}
-		for _, status := range statuses {
-			if status == "" || len(status) > 140 {
-				t.Fatalf("status %q", status)
-			}
-		}
-	})
 }

@@ -38,7 +38,6 @@ func decodeAnswer(body []byte) answer {
 	case "200", "ok", "success": // what some of Alibaba's products say when all is well
 		a.code = ""
 	}
-	a.requestID = provider.RedactText(a.requestID)
 	return a
 }
 
@@ -118,9 +117,4 @@ func text(raw json.RawMessage) (s string, ok bool) {
 
 func isNull(raw json.RawMessage) bool {
 	return len(raw) == 0 || bytes.Equal(raw, []byte("null"))
-}
-
-// beginning is the start of a body for an error.
-func beginning(body []byte) string {
-	return provider.RedactText(string(body[:min(len(body), 80)]))
 }

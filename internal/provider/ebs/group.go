@@ -2,6 +2,7 @@ package ebs
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,22 +24,29 @@ type pair struct {
 	expired   bool   // prepaid and not renewed: it replicates no longer
 }
 
-// parsePair reads one item of ReplicaPairs; ok is false when it does not say
-// which pair of which group it is. at is when the answer came.
-func parsePair(raw json.RawMessage, at moment, bad func(string)) (p pair, ok bool) {
+// errUnread is that of a pair which may be one of any group's: it does not say in a
+// way that can be read which pair of which group it is.
+var errUnread = errors.New("a pair cannot be read")
+
+// parsePair reads one item of ReplicaPairs. Its group is "" when it is in none. at is
+// when the answer came.
+func parsePair(raw json.RawMessage, at moment, bad func(string)) (p pair, err error) {
 	it, ok := decodeItem(raw, bad)
 	if !ok {
 		bad("ReplicaPairs")
-		return pair{}, false
+		return pair{}, errUnread
 	}
 	p.id, _ = text(it.fields.Get("ReplicaPairId"))
-	p.group = it.text("ReplicaGroupId")
+	if p.group, ok = text(it.fields.Get("ReplicaGroupId")); !ok {
+		bad("ReplicaGroupId")
+		return pair{}, errUnread
+	}
 	if p.group == "" {
-		return pair{}, false // a pair outside of any group is no concern of ours
+		return pair{}, nil // a pair outside of any group is no concern of ours
 	}
 	if p.id == "" {
 		bad("ReplicaPairId")
-		return pair{}, false
+		return pair{}, errUnread
 	}
 	p.status, p.message = short(it.text("Status")), short(it.text("StatusMessage"))
 	if p.status == "" {
@@ -49,7 +57,7 @@ func parsePair(raw json.RawMessage, at moment, bad func(string)) (p pair, ok boo
 	if end := expiryOf(it); !end.IsZero() {
 		p.expired = !at.there.IsZero() && !at.there.Before(end) || at.there.IsZero() && !at.here.Before(end)
 	}
-	return p, true
+	return p, nil
 }
 
 // expiryOf is when a prepaid pair stops replicating unless it is renewed; zero
@@ -182,8 +190,9 @@ func (g group) active(s side) replication.Location {
 	return replication.Location{}
 }
 
-// finish adds what the pairs tell, and the preconditions.
-func (g group) finish(pairs []pair) replication.Group {
+// finish adds what the pairs tell, and the preconditions. lost is how many pairs there
+// are that may be the group's as well and could not be read.
+func (g group) finish(pairs []pair, lost int) replication.Group {
 	synced, expired := 0, 0
 	var faults []string
 	if len(pairs) > 0 {
@@ -203,19 +212,24 @@ func (g group) finish(pairs []pair) replication.Group {
 	}
 	slices.Sort(faults)
 	g.Fault = short(strings.Join(faults, ", "))
-	g.Ready = g.conditions(len(pairs), synced, expired)
+	g.Ready = g.conditions(len(pairs), synced, expired, lost > 0 && g.told == 0)
 	return g.Group
 }
 
 // conditions are the provider's preconditions of a failover, as its API page
 // gives them, made stricter where the provider would accept a repeated one. How
-// old the copy may be is the rule's to say.
-func (g group) conditions(pairs, synced, expired int) []replication.Condition {
+// old the copy may be is the rule's to say. unread tells that there may be more pairs
+// than are known.
+func (g group) conditions(pairs, synced, expired int, unread bool) []replication.Condition {
 	lastSync := "never"
 	if !g.LastSync.IsZero() {
 		lastSync = g.LastSync.Format(time.RFC3339)
 	}
 	want := max(int64(pairs), g.told)
+	copied := fmt.Sprintf("%d of %d", synced, want)
+	if unread {
+		copied += ", some could not be read"
+	}
 	return []replication.Condition{
 		{
 			Name: "status_allows_failover", Value: orNotTold(g.RawStatus), Threshold: strings.Join(failoverStatuses, ", "),
@@ -231,8 +245,8 @@ func (g group) conditions(pairs, synced, expired int) []replication.Condition {
 			OK:        !g.Active.IsZero() && g.Active == g.Source,
 		},
 		{
-			Name: "pairs_synced", Value: fmt.Sprintf("%d of %d", synced, want), Threshold: "all, at least one",
-			OK: synced > 0 && int64(synced) == want,
+			Name: "pairs_synced", Value: copied, Threshold: "all, at least one",
+			OK: synced > 0 && int64(synced) == want && !unread,
 		},
 		{
 			Name: "pairs_not_expired", Value: fmt.Sprintf("%d of %d expired", expired, want), Threshold: "none: renew them",

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -452,31 +451,4 @@ func TestReaderCountsThrottling(t *testing.T) {
 	if diff := cmp.Diff(want, m.counts); diff != "" {
 		t.Errorf("metered (-want +got):\n%s", diff)
 	}
-}
-
-func FuzzList(f *testing.F) {
-	groups, pairs := read(f, "groups.json"), read(f, "pairs.json")
-	f.Add(groups, pairs)
-	f.Add(`{"ReplicaGroups":[{"ReplicaGroupId":"pg-1","Status":null,"LastRecoverPoint":"1e9"}]}`, `{"ReplicaPairs":[null,1,{}]}`)
-	r, err := ebs.NewReader((&cloud{Server: &httptest.Server{URL: "https://127.0.0.1"}}).settings())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, groups, pairs string) {
-		l, ok := ebs.Decode(r, at, []byte(groups), []byte(pairs))
-		if !ok {
-			return
-		}
-		for _, g := range l.Groups {
-			if provider.ValidID(g.Key.ID) != nil {
-				t.Fatalf("id %q", g.Key.ID)
-			}
-			if g.Lag != nil && *g.Lag < 0 {
-				t.Fatalf("lag %v", *g.Lag)
-			}
-			if g.FailoverReady() && (g.Active.IsZero() || g.Standby().IsZero() || g.LastSync.IsZero() || len(g.Pairs) == 0) {
-				t.Fatalf("ready: %+v, bad %v", g, l.Bad)
-			}
-		}
-	})
 }

@@ -253,23 +253,3 @@ func TestZonesAreNeeded(t *testing.T) {
 		}
 	}
 }
-
-func FuzzList(f *testing.F) {
-	f.Add(file(f, "groups.json"), file(f, "replications.json"))
-	f.Add(`{"replication_consistency_groups":[{"id":"a","status":"available","replication_ids":[1]}]}`, `{"replications":[{"id":"b","record_metadata":"{"}]}`)
-	c := newCloud(f)
-	r := reader(f, c)
-	f.Fuzz(func(t *testing.T, list, members string) {
-		c.set(groups, list)
-		c.set(pairs, members)
-		l, err := r.List(t.Context())
-		if err != nil && len(l.Groups) > 0 {
-			t.Error("an incomplete poll has groups")
-		}
-		for _, g := range l.Groups {
-			if provider.ValidID(g.Key.ID) != nil || (g.State == replication.Unknown && g.FailoverReady()) {
-				t.Errorf("%+v", g)
-			}
-		}
-	})
-}

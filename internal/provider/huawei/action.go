@@ -48,7 +48,7 @@ func (c *Client) Act(ctx context.Context, a Action, beforeFirstByte func() error
 		return r
 	}
 	if err == nil {
-		err = fmt.Errorf("status %d without what an accepted call has: %s", ex.Status, excerpt(ex.Body))
+		err = fmt.Errorf("status %d without what an accepted call has: %s", ex.Status, excerpt(ex))
 	}
 	r.JobID, r.Err = "", ex.Redact(fmt.Errorf("account %s: %s: %w", c.settings.Account, a.Operation, err))
 	return r

@@ -87,7 +87,7 @@ func (c *Client) Get(ctx context.Context, operation, path string, q Query, probl
 	var o Object
 	if err == nil {
 		if o, err = parseObject(ex.Body, operation, problems); err != nil {
-			err = ex.Redact(err)
+			err = ex.Redact(fmt.Errorf("%w: %s", err, excerpt(ex)))
 		}
 	}
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -286,37 +285,4 @@ func TestSecretsAreNeverShown(t *testing.T) {
 			}
 		})
 	}
-}
-
-func FuzzErrorBody(f *testing.F) {
-	f.Add(400, `{"badrequest":{"message":"m","code":"SDRS.1013"}}`)
-	f.Add(404, `{"itemNotFound":{"message":"gone","code":404}}`)
-	f.Add(429, `{"error_code":"APIGW.0308","error_msg":"m","details":[{"error_code":1}]}`)
-	f.Add(500, `{"a":{"b":{"c":{}}}}`)
-	var status atomic.Int64
-	var body atomic.Value
-	c := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		says(int(status.Load()), body.Load().(string))(w, r)
-	}))
-	f.Cleanup(c.Close)
-	cl, err := huawei.NewClient(settings(c.URL))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, s int, text string) {
-		if s < 400 || s > 599 {
-			return
-		}
-		status.Store(int64(s))
-		body.Store(text)
-		_, err := get(t.Context(), cl)
-		var e *huawei.Error
-		if !errors.As(err, &e) || e.Status != s || strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 2000 {
-			t.Errorf("%d %q: %v", s, text, err)
-		}
-		r := cl.Act(t.Context(), action(), nil)
-		if r.Err == nil || r.Outcome == "accepted" || r.Outcome == "not_sent" || (s >= 500 && r.Outcome != "unknown") {
-			t.Errorf("%d %q: %+v", s, text, r)
-		}
-	})
 }

@@ -83,7 +83,7 @@ func (o Object) Note(field string) {
 func parseObject(body []byte, call string, problems *Problems) (Object, error) {
 	o, err := Object{problems: problems, from: place{call: call}}.parse(body)
 	if err != nil {
-		return Object{}, fmt.Errorf("%w: no JSON object (%w): %s", ErrUnreadable, err, excerpt(body))
+		return Object{}, fmt.Errorf("%w: no JSON object (%w)", ErrUnreadable, err)
 	}
 	return o, nil
 }
@@ -275,15 +275,10 @@ func (o Object) Words(field string) (words []string, ok bool) {
 }
 
 // excerpt is the beginning of an answer, fit for one line of an error.
-func excerpt(body []byte) string {
-	const most = 200
-	text := strings.ToValidUTF8(string(body[:min(len(body), most)]), "?")
-	text = strings.Join(strings.Fields(text), " ")
+func excerpt(ex *provider.Exchange) string {
+	text := ex.Beginning(200)
 	if text == "" {
 		return "it is empty"
-	}
-	if len(body) > most {
-		text += " …"
 	}
 	return strconv.Quote(text)
 }

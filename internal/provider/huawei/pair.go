@@ -113,14 +113,14 @@ func (ps Pairs) CopyProgress() *float64 {
 }
 
 // Bytes is the size of all pairs, or nil when one of them does not tell its
-// own: a part of the sum is not the sum.
+// own, or all together are more than can be: a part of the sum is not the sum.
 func (ps Pairs) Bytes() *int64 {
 	if len(ps.List) == 0 || ps.Unread {
 		return nil
 	}
 	var sum int64
 	for _, p := range ps.List {
-		if p.Bytes == nil {
+		if p.Bytes == nil || *p.Bytes > math.MaxInt64-sum {
 			return nil
 		}
 		sum += *p.Bytes

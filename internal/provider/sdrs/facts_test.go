@@ -260,29 +260,3 @@ func TestSlowFactsArePaged(t *testing.T) {
 		t.Errorf("the second page was not asked for:\n%s", asked)
 	}
 }
-
-func FuzzSlowFacts(f *testing.F) {
-	f.Add(`{"quotas":{"resources":[{"type":"a","used":1,"quota":-1}]}}`, `{"disaster_recovery_drills":[]}`, `{"failure_jobs":[{"job_id":"j"}]}`, `{"resource_rpo_statistics":[{"point_time":"2026-01-02 03:00","resource_num":1e9}]}`)
-	c := newCloud(f)
-	r := factReader(f, settings(c.URL))
-	f.Fuzz(func(t *testing.T, quotas, drills, failures, statistics string) {
-		for part, body := range map[string]string{"quotas": quotas, "drills": drills, "failures": failures, "statistics": statistics} {
-			c.set(factPaths[part], body)
-		}
-		facts, err := r.SlowFacts(t.Context())
-		if err == nil && (facts.Quotas == nil || facts.Drills == nil || facts.FailedJobs == nil) {
-			// Only a 404 is no error.
-			for _, body := range []string{quotas, drills, failures} {
-				if strings.HasPrefix(body, "404 ") {
-					return
-				}
-			}
-			t.Errorf("no error, and nothing told: %+v", facts)
-		}
-		for _, q := range facts.Quotas {
-			if q.Resource == "" || q.Used < 0 || q.Limit != nil && *q.Limit < 0 {
-				t.Errorf("quota %+v", q)
-			}
-		}
-	})
-}

@@ -67,11 +67,11 @@ func location(region, zone string) replication.Location {
 	return replication.Location{Region: region, Zone: zone}
 }
 
-// activeOf is where production is now. priority_station is a side here, not a
-// zone.
+// activeOf is where production is now, zero unless both sides are known.
+// priority_station is a side here, not a zone.
 func activeOf(station string, source, target replication.Location) replication.Location {
 	switch {
-	case source == target:
+	case source.IsZero() || target.IsZero() || source == target:
 		return replication.Location{}
 	case station == "source":
 		return source
