@@ -114,8 +114,9 @@ func (c memberConfig) among(cfg *embed.Config) error {
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = listen, advertise
 	cfg.InitialCluster, cfg.InitialClusterToken = initialCluster(c.Members), c.token()
 	cfg.PeerTLSInfo = c.tlsInfo()
-	// Between sites: beats each 100 ms, and none for a second before another leads.
-	cfg.TickMs, cfg.ElectionMs = 100, 1000
+	// Between sites: beats each 200 ms, and none for a second before another leads.
+	// Each beat costs all members some of their idle CPU.
+	cfg.TickMs, cfg.ElectionMs = 200, 1000
 	cfg.PreVote, cfg.StrictReconfigCheck = true, true
 	return nil
 }
