@@ -38,6 +38,14 @@ func once[T any](m memo, it Item, decode func(Item) (T, error)) (T, error) {
 	return v, err
 }
 
+// remembering is what the last read has decoded, without keeping more.
+func (l *Ledger) remembering() memo {
+	if was := l.memo.Load(); was != nil {
+		return memo{was: *was}
+	}
+	return memo{}
+}
+
 func (m memo) keep(key string, r remembered) {
 	if m.now != nil {
 		m.now[key] = r

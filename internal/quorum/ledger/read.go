@@ -56,11 +56,9 @@ func (l *Ledger) decode(v View) (replication.Cluster, error) {
 			Started: map[string][]time.Duration{}, Registered: map[string]string{}, Unknown: map[string]int{},
 		},
 		holders: map[string]Item{}, aborts: map[string]Item{}, started: map[string][]time.Duration{},
-		memo: memo{now: make(map[string]remembered, len(v.Items))},
+		memo: l.remembering(),
 	}
-	if was := l.memo.Load(); was != nil {
-		d.memo.was = *was
-	}
+	d.memo.now = make(map[string]remembered, len(v.Items))
 	for _, it := range v.Items {
 		parts, err := k.split(it.Key)
 		if err == nil {
@@ -126,7 +124,7 @@ func (d *decoder) add(p []string, it Item) error {
 func (d *decoder) record(p []string, it Item) error {
 	switch p[0] {
 	case "leader":
-		lead, err := decodeLeader(it)
+		lead, err := once(d.memo, it, decodeLeader)
 		d.c.Leader = &lead
 		return err
 	case "freeze":
@@ -134,24 +132,30 @@ func (d *decoder) record(p []string, it Item) error {
 		d.c.Freeze = &f
 		return nil
 	case "registered":
-		site, err := siteOf(it)
+		site, err := once(d.memo, it, siteOf)
 		d.c.Registered[p[1]] = site
 		return err
 	case "observer":
-		return decodeInto(it, func(o replication.Observer) { d.c.Observers = append(d.c.Observers, o) })
+		o, err := once(d.memo, it, decodeJSON[replication.Observer])
+		d.c.Observers = append(d.c.Observers, o)
+		return err
 	case "incident":
 		inc, err := once(d.memo, it, decodeIncident)
 		d.c.Incidents[p[1]] = replication.IncidentRecord{Incident: inc, Rev: it.Mod}
 		return err
 	case "loss":
-		return decodeInto(it, func(s replication.SiteLoss) { s.Rev = it.Mod; d.c.Losses[p[1]] = s })
+		loss, err := once(d.memo, it, decodeLoss)
+		d.c.Losses[p[1]] = loss
+		return err
 	case "group":
 		g := replication.GroupKey{Provider: replication.Provider(p[1]), ID: p[2]}
 		r, err := once(d.memo, it, decodeGroup)
 		d.c.Groups[g] = r
 		return err
 	case "episode":
-		return decodeInto(it, func(e replication.Episode) { d.c.Episodes[replication.EpisodeKey(e.Rule, e.Group)] = e })
+		e, err := once(d.memo, it, decodeJSON[replication.Episode])
+		d.c.Episodes[replication.EpisodeKey(e.Rule, e.Group)] = e
+		return err
 	}
 	return nil
 }
@@ -191,6 +195,17 @@ func decodeGroup(it Item) (r replication.GroupRecord, err error) {
 	err = json.Unmarshal(it.Value, &r)
 	r.Rev = it.Mod
 	return r, err
+}
+
+func decodeLoss(it Item) (loss replication.SiteLoss, err error) {
+	err = json.Unmarshal(it.Value, &loss)
+	loss.Rev = it.Mod
+	return loss, err
+}
+
+func decodeJSON[T any](it Item) (v T, err error) {
+	err = json.Unmarshal(it.Value, &v)
+	return v, err
 }
 
 func decodeInto[T any](it Item, put func(T)) error {
@@ -319,11 +334,12 @@ func (l *Ledger) record(ctx context.Context, id string, more ...string) (replica
 	if it.Mod == 0 {
 		return replication.IncidentRecord{}, v, fmt.Errorf("incident %s: %w", id, ErrNotFound)
 	}
-	inc, err := decodeIncident(it)
+	m := l.remembering()
+	inc, err := once(m, it, decodeIncident)
 	rec := replication.IncidentRecord{Incident: inc, Rev: it.Mod}
 	if err != nil {
 		return rec, v, fmt.Errorf("reading incident %s: %w: %w", id, ErrUnreadable, err)
 	}
-	rec, err = joined(rec, v.At(keys[1]), v.At(keys[2]), memo{})
+	rec, err = joined(rec, v.At(keys[1]), v.At(keys[2]), m)
 	return rec, v, err
 }
