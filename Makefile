@@ -24,6 +24,8 @@ DEMO_FLAGS   ?=
 TEST_FLAGS   ?=
 CHAOS_FLAGS  ?=
 PROOF_SEEDS  ?= 20000
+SOAK         ?= 30m
+SOAK_FLAGS   ?=
 TEST_TIMEOUT ?= 15m
 BENCH        ?= .
 BENCH_FLAGS  ?=
@@ -72,6 +74,10 @@ measure: ## Measure how long decisions take, in turn with Debian's redis-sentine
 proof: ## Play 20,000 simulated stories and take each protection out once, about twenty minutes (PROOF_SEEDS=…).
 	$(GO) test -count=1 -timeout 60m ./internal/simtest -run '^TestStories' -seeds $(PROOF_SEEDS)
 	$(GO) test -count=1 -timeout 60m -v ./internal/simtest -run '^TestControls$$' -controls .
+
+.PHONY: soak
+soak: build ## Run three observers with churn for SOAK (default 30m): nothing grows, each loss acts once (SOAK_FLAGS=…).
+	$(GO) run ./test/soak -for $(SOAK) -drwatch $(BIN) $(SOAK_FLAGS)
 
 .PHONY: test-deps
 test-deps:

@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 	"internal/console":                   {"internal/api", "internal/replication"},
 
 	"test/leftover": {}, // for tests alone
+	"test/soak":     {"internal/client", "internal/cloudsim", "internal/api", "internal/replication"},
 }
 
 // onlyIn says where a foreign module may be imported. The longest prefix wins.

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// quantity is something that is measured, and how much more of it the last third of
+// the time may have than the second third, by their medians. The first third is
+// warm-up: the history of the rules is ten minutes long, and files are made.
+type quantity struct {
+	name   string
+	metric string
+	store  bool    // of the store's member, not of the daemon
+	unit   float64 // what one is shown as
+	more   float64 // the part of it that is noise
+	atMost float64 // and what is allowed besides, in units
+	grows  bool    // by design: it is shown and not judged
+}
+
+const mib = 1 << 20
+
+// quantities are what is judged. Memory is what Go has in use: the resident size
+// follows it late.
+func quantities() []quantity {
+	return []quantity{
+		{name: "heap MiB", metric: "go_memstats_alloc_bytes", unit: mib, more: 0.03, atMost: 0.5},
+		{name: "resident MiB", metric: "process_resident_memory_bytes", unit: mib, more: 0.03, atMost: 2},
+		{name: "goroutines", metric: "go_goroutines", unit: 1, atMost: 5},
+		{name: "open files", metric: "process_open_fds", unit: 1, atMost: 5},
+		{name: "threads", metric: "go_threads", unit: 1, atMost: 2},
+		{name: "store heap MiB", metric: "go_memstats_alloc_bytes", store: true, unit: mib, more: 0.1, atMost: 3},
+		{name: "store resident MiB", metric: "process_resident_memory_bytes", store: true, unit: mib, more: 0.1, atMost: 4},
+		{name: "store goroutines", metric: "go_goroutines", store: true, unit: 1, atMost: 5},
+		{name: "store open files", metric: "process_open_fds", store: true, unit: 1, atMost: 5},
+		{name: "store keys", metric: "etcd_debugging_mvcc_keys_total", store: true, unit: 1, atMost: 40},
+		{name: "store MiB", metric: "etcd_mvcc_db_total_size_in_bytes", store: true, unit: mib, atMost: 1},
+		{name: "files", unit: 1, atMost: 2},
+		{name: "file MiB", unit: mib, atMost: 8},
+		{name: "children", unit: 1},
+		{name: "journal files", unit: 1, grows: true},
+		{name: "journal MiB", unit: mib, grows: true},
+	}
+}
+
+// settling is how old a life must be to be measured: a start reads and builds much.
+const settling = time.Minute
+
+// judge compares the second and the last third of each observer's time, and says
+// what grows.
+func judge(all []sample) (table string, grows []string) {
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "observer\tquantity\tfirst third\tsecond\tlast\tmost\tmay grow by\t\t")
+	var names []string
+	end := time.Duration(0)
+	for _, s := range all {
+		end = max(end, s.at)
+		if !slices.Contains(names, s.daemon) {
+			names = append(names, s.daemon)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, q := range quantities() {
+			var thirds [3][]float64
+			most := 0.0
+			for _, s := range all {
+				v, ok := s.values[q.name]
+				if !ok || s.daemon != name || s.age < settling {
+					continue
+				}
+				third := min(2, int(3*s.at/(end+1)))
+				thirds[third] = append(thirds[third], v/q.unit)
+				most = max(most, v/q.unit)
+			}
+			before, after := median(thirds[1]), median(thirds[2])
+			allowed := q.atMost + q.more*before
+			verdict := "flat"
+			switch {
+			case q.grows:
+				verdict = "by design"
+			case math.IsNaN(before) || math.IsNaN(after):
+				verdict = "NOT MEASURED"
+				grows = append(grows, fmt.Sprintf("%s, %s: it was not measured", name, q.name))
+			case after-before > allowed:
+				verdict = "GROWS"
+				grows = append(grows, fmt.Sprintf("%s, %s: %.1f in the second third, %.1f in the last, may grow by %.1f", name, q.name, before, after, allowed))
+			}
+			fmt.Fprintf(tw, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%s\t\n", name, q.name, median(thirds[0]), before, after, most, allowed, verdict)
+		}
+	}
+	_ = tw.Flush() // into memory
+	return b.String(), grows
+}
+
+// median is NaN of nothing.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
