@@ -361,6 +361,18 @@ func cutText(s string, limit int) string {
 	return s[:limit]
 }
 
+// mostCounted is more slots, or starts in an hour, than there ever are.
+const mostCounted = 1 << 20
+
+// possible refuses counts that Record never writes: an entry may be anybody's, and a
+// replay must end.
+func (r recording) possible() error {
+	if r.Texts < 0 || max(r.Snapshot.Slots, r.Snapshot.Started) > mostCounted {
+		return fmt.Errorf("its counts cannot be: %d slots, %d starts in the last hour, texts cut to %d", r.Snapshot.Slots, r.Snapshot.Started, r.Texts)
+	}
+	return nil
+}
+
 // Replay is a recorded decision, made again.
 type Replay struct {
 	Act     bool             // what was decided
@@ -382,6 +394,9 @@ func ReplayEntry(e replication.Entry) (Replay, error) {
 	b, err := json.Marshal(e.Data["replay"])
 	if err == nil {
 		err = json.Unmarshal(b, &rec)
+	}
+	if err == nil {
+		err = rec.possible()
 	}
 	if err != nil {
 		return Replay{}, fmt.Errorf("entry %d of %s holds no decision that this version can read: %w", e.Seq, e.Incident, err)
