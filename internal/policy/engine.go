@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	defaultMaxSamples = 5_000_000
-	defaultTimeout    = 10 * time.Second
+	maxSamples   = 5_000_000 // of one query
+	queryTimeout = 10 * time.Second
 	// lookback is the engine's, and only has to be longer than any interval:
 	// how long a sample counts is decided by the store, per series.
 	lookback = 24 * time.Hour
@@ -23,17 +23,12 @@ const (
 	subqueryStep = 5 * time.Second
 )
 
-func newEngine(log *slog.Logger, maxSamples int, timeout time.Duration) *promql.Engine {
-	if maxSamples <= 0 {
-		maxSamples = defaultMaxSamples
-	}
-	if timeout <= 0 {
-		timeout = defaultTimeout
-	}
+// NewEngine makes the engine that expressions are put to. Evaluators may share it.
+func NewEngine(log *slog.Logger) *promql.Engine {
 	return promql.NewEngine(promql.EngineOpts{
 		Logger:                   log,
 		MaxSamples:               maxSamples,
-		Timeout:                  timeout,
+		Timeout:                  queryTimeout,
 		LookbackDelta:            lookback,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return subqueryStep.Milliseconds() },
 		Parser:                   parser.NewParser(parser.Options{}),

@@ -21,14 +21,13 @@ const Version = "1"
 
 // Options of an Evaluator.
 type Options struct {
-	Store      *series.Store
-	Observer   string           // this observer's name
-	Site       string           // where it stands, "" when it stands nowhere
-	Mode       replication.Mode // the ceiling over the rules' own; SetMode changes it
-	MaxSamples int              // per query; default 5,000,000
-	Timeout    time.Duration    // per query; default 10s
-	Now        func() time.Time
-	Logger     *slog.Logger
+	Store    *series.Store
+	Engine   *promql.Engine   // nil: one of its own
+	Observer string           // this observer's name
+	Site     string           // where it stands, "" when it stands nowhere
+	Mode     replication.Mode // the ceiling over the rules' own; SetMode changes it
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // Loaded is a rule with its hash: over the rule, what it names, and Version.
@@ -78,7 +77,10 @@ type tracked struct {
 
 // New makes an Evaluator without rules.
 func New(o Options) *Evaluator {
-	return &Evaluator{o: o, store: o.Store, engine: newEngine(o.Logger, o.MaxSamples, o.Timeout), sites: siteWatch{}}
+	if o.Engine == nil {
+		o.Engine = NewEngine(o.Logger)
+	}
+	return &Evaluator{o: o, store: o.Store, engine: o.Engine, sites: siteWatch{}}
 }
 
 // Told is t on the clock that the times of an Evaluation are told by: the wall
