@@ -11,9 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/drwatch/drwatch/internal/cloudsim"
 	"github.com/drwatch/drwatch/internal/demo"
 	"github.com/drwatch/drwatch/internal/quorum"
+	"github.com/drwatch/drwatch/test/leftover"
 )
 
 // TestMain is also an observer of the play, and its store's member.
@@ -24,7 +27,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "demo-observer" {
 		os.Exit(demo.ObserverMain(os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, goleak.Cleanup(leftover.Exit()))
 }
 
 // told is what the play prints. It calls then once, when it has said a text.
@@ -89,7 +92,7 @@ func TestPromiseIsKept(t *testing.T) {
 			t.Errorf("the tale does not say %q:\n%s", want, out.String())
 		}
 	}
-	if left := leftover(t); len(left) != 1 || !strings.HasPrefix(left[0], "drwatch-demo-report-") {
+	if left := inTemp(t); len(left) != 1 || !strings.HasPrefix(left[0], "drwatch-demo-report-") {
 		t.Errorf("left behind: %v, want the report alone", left)
 	}
 }
@@ -122,7 +125,7 @@ func TestInterruptedEndsAndLeavesNothing(t *testing.T) {
 			if kept || err == nil {
 				t.Errorf("kept %v, %v\n%s", kept, err, out.String())
 			}
-			if left := leftover(t); len(left) != 0 {
+			if left := inTemp(t); len(left) != 0 {
 				t.Errorf("left behind: %v", left)
 			}
 		})
@@ -146,8 +149,8 @@ func processes(t *testing.T, exe string) []string {
 	return out
 }
 
-// leftover are the files in the folder for temporary files.
-func leftover(t *testing.T) []string {
+// inTemp are the files in the folder for temporary files.
+func inTemp(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(os.TempDir()) //nolint:usetesting // the folder that the demo asks for, which play has set
 	if err != nil {

@@ -23,6 +23,10 @@ func TestFaultsAreFound(t *testing.T) {
 		fset, f := parse(text)
 		return stateless(fset, []*ast.File{f})
 	}
+	tests := func(text string) []string {
+		_, f := parse(text)
+		return leaks(pkg{ImportPath: module + "internal/x"}, []*ast.File{f})
+	}
 	for _, tt := range []struct {
 		name string
 		got  []string
@@ -78,6 +82,12 @@ func TestFaultsAreFound(t *testing.T) {
 		{"element deleted", source("var names = map[string]int{}\nfunc f() { delete(names, `a`) }"), "names is a package-level variable"},
 		{"field counted up", source("var c = struct{ n int }{}\nfunc f() { c.n++ }"), "c is a package-level variable"},
 		{"local of the same name", source("var names = []int{}\nfunc f() { names := []int{1}; names[0] = 2; _ = names }"), ""},
+		{"no tests", leaks(pkg{}, nil), ""},
+		{"leaks unseen", tests("func TestX(t *testing.T) {}"), "do not look for goroutines"},
+		{"leaks seen", tests("func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }"), ""},
+		{"leaks seen, with more", tests("func TestMain(m *testing.M) { goleak.VerifyTestMain(more{m}, goleak.Cleanup(f)) }"), ""},
+		{"members unseen", tests("func TestMain(m *testing.M) { if member() { os.Exit(quorum.MemberMain(nil)) }; goleak.VerifyTestMain(m) }"), "do not look whether they are gone"},
+		{"members seen", tests("func TestMain(m *testing.M) { if member() { os.Exit(quorum.MemberMain(nil)) }; goleak.VerifyTestMain(m, goleak.Cleanup(leftover.Exit())) }"), ""},
 		{"sleeping test", sleeps(parse("func TestX(t *testing.T) { time.Sleep(1) }")), "x.go:2:28: time.Sleep on the real clock"},
 		{"virtual sleep", sleeps(parse("func TestX(t *testing.T) { synctest.Test(t, func(*testing.T) { time.Sleep(1) }) }")), ""},
 		{"virtual sleep in a helper", sleeps(parse("func wait() { time.Sleep(1); synctest.Wait() }")), ""},

@@ -12,7 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/drwatch/drwatch/internal/quorum"
+	"github.com/drwatch/drwatch/test/leftover"
 )
 
 // long asks for all scenarios; without it those run that `make test` has time for.
@@ -34,11 +37,13 @@ func TestMain(m *testing.M) {
 	case os.Getenv("CHAOS_CONFIG") != "":
 		os.Exit(daemon())
 	}
-	os.Exit(choose(m))
+	goleak.VerifyTestMain(chosen{m}, goleak.Cleanup(leftover.Exit()))
 }
 
-// choose runs the tests on the network that this machine allows.
-func choose(m *testing.M) int {
+type chosen struct{ tests *testing.M }
+
+// Run runs the tests on the network that this machine allows.
+func (c chosen) Run() int {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
@@ -48,22 +53,22 @@ func choose(m *testing.M) int {
 			return 1
 		}
 	}
-	chosen, code, err := place()
+	n, code, err := place()
 	if err != nil {
 		if !inside() { // there it is told outside
 			fmt.Fprintln(os.Stderr, "chaos:", err)
 		}
 		return 1
 	}
-	if chosen == nil {
+	if n == nil {
 		return code
 	}
-	between = chosen
+	between = n
 	fmt.Println("chaos: network of the observers:", between)
 	if !*long {
 		fmt.Println("chaos: the short set; `make chaos` adds:", strings.Join(added(), "; "))
 	}
-	return m.Run()
+	return c.tests.Run()
 }
 
 // added are the names of what only the long run has.

@@ -15,6 +15,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"github.com/drwatch/drwatch/test/leftover"
 )
 
 // root is the module's folder, from this one.
@@ -32,15 +35,22 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
-	code, err := main(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(withBuilt{m}, goleak.Cleanup(func(code int) { leftover.Exit(filepath.Join(built.bin, "drwatch"))(code) }))
 }
 
-func main(m *testing.M) (code int, err error) {
+type withBuilt struct{ tests *testing.M }
+
+// Run builds drwatch and runs the tests.
+func (w withBuilt) Run() int {
+	code, err := w.run()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+func (w withBuilt) run() (code int, err error) {
 	dir, err := os.MkdirTemp("", "drwatch-cli-")
 	if err != nil {
 		return 1, err
@@ -60,7 +70,7 @@ func main(m *testing.M) (code int, err error) {
 	if err := build.Run(); err != nil {
 		return 1, fmt.Errorf("building drwatch: %w", err)
 	}
-	return m.Run(), nil
+	return w.tests.Run(), nil
 }
 
 func TestScripts(t *testing.T) {

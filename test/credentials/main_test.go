@@ -25,6 +25,7 @@ import (
 	"github.com/drwatch/drwatch/internal/app"
 	"github.com/drwatch/drwatch/internal/cloudsim"
 	"github.com/drwatch/drwatch/internal/quorum"
+	"github.com/drwatch/drwatch/test/leftover"
 )
 
 // TestMain lets the test binary be the coordination store's member too, as
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "etcd-member" {
 		os.Exit(quorum.MemberMain(os.Args[2:]))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(leftover.Exit()))
 }
 
 // newClouds starts the demo's clouds.

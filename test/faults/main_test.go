@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/drwatch/drwatch/internal/quorum"
+	"github.com/drwatch/drwatch/test/leftover"
 )
 
 // TestMain lets the test binary be the coordination store's member too, as
@@ -31,5 +32,5 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(leftover.Exit()))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -38,6 +39,7 @@ func (w *world) measure(ctx context.Context) {
 				w.mu.Lock()
 				w.taken = append(w.taken, s)
 				w.mu.Unlock()
+				w.keep(s)
 			}
 		}
 	}
@@ -47,6 +49,20 @@ func (w *world) samples() []sample {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.taken)
+}
+
+// keep adds the sample to a file, for who wants to draw it.
+func (w *world) keep(s sample) {
+	f, err := os.OpenFile(w.path("samples.csv"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		for _, q := range quantities() {
+			_, err = fmt.Fprintf(f, "%.0f,%s,%d,%q,%g\n", s.at.Seconds(), s.daemon, s.life, q.name, s.values[q.name]/q.unit)
+		}
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		w.wrong("samples could not be written: %v", err)
+	}
 }
 
 // look measures one observer, unless it does not run or does not answer.

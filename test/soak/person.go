@@ -90,7 +90,9 @@ func (w *world) unsettled(ctx context.Context) string {
 }
 
 // reset does what people do after a loss: the groups are protected again where they
-// are now. Those of EBS go back, because rules move them in one direction only.
+// are now. Those of EBS and DWS go back: rules move the former in one direction only,
+// and a warehouse whose roles are swapped tells its loss and a failover that has been
+// by the same word.
 func (w *world) reset(ctx context.Context, ids []string) {
 	var all sync.WaitGroup
 	for _, id := range ids {
@@ -124,19 +126,20 @@ func (w *world) resetOne(ctx context.Context, g cloudsim.GroupState) error {
 		}
 		return w.witness().Answer(ctx, "ack", last.ID, api.Reason{Reason: "the soak has looked", Who: "soak"}) == nil
 	})
-	if g.Provider == replication.HuaweiDWS {
-		return nil
+	switch g.Provider {
+	case replication.HuaweiDWS:
+		return w.act(ctx, g.ID, replication.Switchover)
+	case replication.AliyunEBS:
+		if err := w.act(ctx, g.ID, replication.Reprotect); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		w.expected[g.ID]++ // the cloud counts what follows as one
+		w.mu.Unlock()
+		return w.act(ctx, g.ID, replication.Switchover)
+	default:
+		return w.act(ctx, g.ID, replication.Reprotect)
 	}
-	if err := w.act(ctx, g.ID, replication.Reprotect); err != nil || g.Provider != replication.AliyunEBS {
-		return err
-	}
-	if err := w.act(ctx, g.ID, replication.Switchover); err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.expected[g.ID]++ // the cloud counts it as one
-	return nil
 }
 
 func (w *world) group(ctx context.Context, id string) (api.Group, error) {
@@ -175,7 +178,11 @@ func (w *world) act(ctx context.Context, id string, action replication.Action) e
 	var refused error
 	var asked api.Asked
 	began := w.eventually(ctx, soon, func(ctx context.Context) bool {
-		asked, refused = w.witness().Act(ctx, api.Ask{Group: id, Action: action, Reason: "the soak goes on", Who: "soak"})
+		d := w.leader(ctx) // the others refuse
+		if d == nil {
+			return false
+		}
+		asked, refused = d.api.Act(ctx, api.Ask{Group: id, Action: action, Reason: "the soak goes on", Who: "soak"})
 		return refused == nil
 	})
 	if !began {

@@ -81,7 +81,7 @@ func (w *world) round(ctx context.Context, n int, t trouble) bool {
 		return false
 	}
 	if !moved {
-		w.notMoved(ctx, site, due)
+		due = w.notMoved(ctx, site, due)
 	}
 	for _, id := range due {
 		w.expected[id]++
@@ -115,17 +115,18 @@ func (w *world) at(site string) []string {
 	})
 }
 
-// notMoved says of each group that should have moved and has not, why.
-func (w *world) notMoved(ctx context.Context, site string, due []string) {
-	for _, id := range due {
+// notMoved says of each group that should have moved and has not, why. It gives the
+// others.
+func (w *world) notMoved(ctx context.Context, site string, due []string) []string {
+	return slices.DeleteFunc(due, func(id string) bool {
 		g, _ := w.cloud.Group(id)
 		if g.ActiveSite != site {
-			continue
+			return false
 		}
 		e, err := w.witness().Explain(ctx, "", id)
 		w.wrong("%s was not failed over within %s: %s %v", g.Name, soon, held(e), err)
-		w.expected[id]-- // it is added by whoever asked
-	}
+		return true
+	})
 }
 
 func held(e api.Explain) string {

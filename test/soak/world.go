@@ -116,7 +116,7 @@ func rules(n int) string {
 		if site == azB {
 			b.WriteString("    alert: '{alertname=\"SiteLost\", lost=\"az-b\"}'\n")
 		}
-		b.WriteString("    for: 6s\n    mode: auto\n    quorum: {agree: 2, of: 3}\n    fence: {accept_split_brain: simulated}\n")
+		b.WriteString("    for: 8s\n    mode: auto\n    quorum: {agree: 2, of: 3}\n    fence: {accept_split_brain: simulated}\n")
 		fmt.Fprintf(&b, "    guards: {lag_under: 5m, lag_unknown: allow, data_age_under: 1m, cooldown: 5s, max_concurrent: %d}\n", 8+n%2)
 	}
 	b.WriteString("  - failover: noise\n    targets: '{name=\"nobody\"}'\n    site_unreachable: az-a\n    alert: '{alertname=\"Noise\"}'\n    for: 1m\n    mode: dry_run\n")
@@ -132,7 +132,7 @@ func (w *world) configure(n int) error {
 			return err
 		}
 		_, err := w.cloud.WriteConfig(d.dir, cloudsim.ConfigOptions{
-			PollInterval: time.Duration(2+n%2) * time.Second, EvaluationInterval: time.Second, ProbeInterval: time.Second, ProbeTimeout: time.Duration(700+n%3*50) * time.Millisecond,
+			PollInterval: time.Duration(3+n%2) * time.Second, EvaluationInterval: time.Second, ProbeInterval: 2 * time.Second, ProbeTimeout: time.Duration(1700+n%3*50) * time.Millisecond,
 			Mode: string(replication.Auto), RuleFiles: []string{"rules.yml"}, Observer: d.name, ObserverSite: d.site, Sites: []string{"witness"},
 			Peers: w.peers, LeaseTTL: 10 * time.Second, ActionTimeout: 2 * time.Second,
 		})
