@@ -64,12 +64,15 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 	if a.At(root+"freeze").Mod != 0 {
 		w.violated("%s is claimed while all is frozen", inc.Name)
 	}
-	w.judgeVetoes(a, inc, "claimed")
 	w.judgeLeader(a, inc)
 	w.judgeAlone(a, inc)
 	if latched(a.At(root + "group/" + string(inc.Provider) + "/" + inc.Group).Value) {
 		w.violated("%s is claimed although it is latched", inc.Name)
 	}
+	if inc.Person != nil {
+		return // who asks stands in for the votes
+	}
+	w.judgeVetoes(a, inc, "claimed")
 	sites := map[string]bool{}
 	for _, v := range inc.Votes {
 		sites[v.Site] = true
@@ -82,17 +85,17 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 			w.violated("%s is claimed with the vote of %s on another rule", inc.Name, v.Observer)
 		}
 		o.daemon().mu.Lock()
-		last, blind := o.daemon().lastUp[inc.Plan.LostSite], o.daemon().saidBlind
+		said := o.daemon().said
 		o.daemon().mu.Unlock()
-		if blind {
+		if said.blind {
 			w.violated("%s is claimed with the vote of %s, which saw no site at all", inc.Name, v.Observer)
 		}
 		// A vote is as old as its observer's last round, and lives as long as its lease.
-		if seen := time.Since(last); seen < holdFor-probeEvery {
+		if seen := said.at.Sub(said.up[inc.Plan.LostSite]); seen < holdIn(inc.RuleHash)-probeEvery {
 			w.violated("%s is claimed with the vote of %s, which saw %s %s ago", inc.Name, v.Observer, inc.Plan.LostSite, seen)
 		}
 	}
-	if len(sites) < 2 {
+	if len(sites) < w.agree {
 		w.violated("%s is claimed by the vote of %d site", inc.Name, len(sites))
 	}
 }
@@ -167,14 +170,16 @@ func (w *world) judgeIntent(a quorumtest.Applied, inc replication.Incident) {
 	if a.At(root+"abort/"+inc.ID).Mod != 0 {
 		w.violated("an intent of %s after its abort", inc.ID)
 	}
-	w.judgeVetoes(a, inc, "about to be called")
 	w.judgeLeader(a, inc)
-	w.judgeSlots(a, inc)
+	if inc.Person == nil {
+		w.judgeVetoes(a, inc, "about to be called")
+		w.judgeSlots(a, inc)
+	}
 	w.mu.Lock()
 	w.intents[inc.ID] = w.now()
 	w.mu.Unlock()
 	last := inc.LastCall()
-	if last.ExpectedStatus != "protected" || siteOf(last.ExpectedActive) != inc.Plan.LostSite {
+	if inc.Person == nil && last.ExpectedStatus != "protected" || last.ExpectedActive != inc.Plan.From {
 		w.violated("an intent of %s on a group that is %s at %s", inc.ID, last.ExpectedStatus, siteOf(last.ExpectedActive))
 	}
 	unknown := 0
@@ -196,8 +201,9 @@ func (w *world) judgeIntent(a quorumtest.Applied, inc replication.Incident) {
 }
 
 // judgeFirstByte: the sender leads, holds the incident, and has its intent in the
-// store.
-func (w *world) judgeFirstByte(l *life, g *group, o failover.Order) {
+// store. When it was stopped after its last look, for that long, nothing on its side
+// can know what has become of that: the wait for what it has signed is for such a call.
+func (w *world) judgeFirstByte(l *life, g *group, o failover.Order, stopped time.Duration) {
 	c, err := w.root.Read(context.Background())
 	if err != nil {
 		w.violated("the store cannot be read: %v", err)
@@ -207,19 +213,20 @@ func (w *world) judgeFirstByte(l *life, g *group, o failover.Order) {
 	w.mu.Lock()
 	since := w.now() - w.intents[o.Incident]
 	w.mu.Unlock()
-	if since > 2*time.Second+10*time.Millisecond {
+	if since-stopped > 2*time.Second+10*time.Millisecond {
 		w.violated("%s sends for %s %s after the intent", l.name, o.Incident, since)
 	}
 	switch call := inc.LastCall(); {
 	case !ok:
 		w.violated("%s sends for an incident that is not in the store", l.name)
 		return
+	case stopped > 0:
 	case c.Leader == nil || c.Leader.Observer != l.name || c.Leader.CreateRev != inc.Holder.LeaderRev:
 		w.violated("%s sends for %s, the leader is %+v", l.name, inc.ID, c.Leader)
 	case call == nil || call.Outcome != replication.OutcomeNone || inc.Phase != replication.Executing:
 		w.violated("%s sends for %s, which has no intent without outcome", l.name, inc.ID)
 	}
-	if site := g.site(); site != inc.Plan.LostSite {
+	if site := g.site(); site != siteOf(inc.Plan.From) {
 		// It may have moved between the last look and the first byte, by our own call.
 		w.tell("%s stands at %s already", g.name, site)
 	}
@@ -254,7 +261,7 @@ func (w *world) everSeen() bool { return true }
 // each group there has been failed over, or there is a reason that a person has
 // been told.
 func (w *world) judgeProgress(c replication.Cluster) {
-	if w.lostAt == 0 || w.frozen || w.person || w.up("az-a") {
+	if w.lostAt == 0 || w.person || w.up("az-a") || w.rule(w.file).Mode != replication.Auto {
 		return
 	}
 	for _, g := range w.order {
@@ -273,10 +280,21 @@ func (w *world) judgeProgress(c replication.Cluster) {
 	}
 }
 
+// lagSlack is by how much what a failover loses may look greater than it is: a clock
+// may be ahead, and the last good look is older than the loss.
+const lagSlack = skewed + probeEvery
+
+// unsent is what the standby had not got when the site was lost.
+func (w *world) unsent(g *group) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return w.began.Add(w.lostAt).Sub(g.lastSync)
+}
+
 // losesTooMuch: the standby was further behind than the rule allows.
 func (w *world) losesTooMuch(g *group) bool {
-	limit := w.rule.Guards.LagUnder
-	return limit != nil && g.key.Provider.Async() && g.behind >= *limit
+	limit := w.rule(w.file).Guards.LagUnder
+	return limit != nil && g.key.Provider.Async() && w.unsent(g) >= *limit-lagSlack
 }
 
 // allStartedSince: no observer that lives has seen the site before it was lost, so
@@ -315,13 +333,4 @@ func (w *world) whyNot(g *group, c replication.Cluster) string {
 		}
 	}
 	return why
-}
-
-func (w *world) observer(name string) *observer {
-	for _, o := range w.observers {
-		if o.name == name {
-			return o
-		}
-	}
-	return nil
 }

@@ -47,7 +47,15 @@ const (
 	answerLate   fate = "the answer comes late"
 	throttledFor fate = "refused for the rate"
 	refusedFor   fate = "refused"
+	beginsLater  fate = "it is accepted and begins later"
+	twiceLate    fate = "the request arrives once more much later"
+	unsaidLater  fate = "it begins later and the answer is lost"
 )
+
+// fates are those that any call may have.
+func fates() []fate {
+	return []fate{arrives, answerLost, requestLost, arrivesLate, arrivesTwice, twiceLate, answerLate, throttledFor, beginsLater, unsaidLater}
+}
 
 // group is one replication group at its provider. It notes every effect.
 type group struct {
@@ -59,6 +67,9 @@ type group struct {
 	active   replication.Location
 	state    replication.State
 	status   string
+	well     replication.State // before an error, and the status then
+	healthy  string
+	stays    bool   // the error does
 	fates    []fate // of the next calls
 	stubborn fate   // of all calls behind those
 	slow     time.Duration
@@ -105,7 +116,7 @@ func (g *group) show() replication.Group {
 	}
 	out := replication.Group{
 		Key: g.key, Account: "acc", Name: g.name, Region: "r", Source: azA, Target: azB, Active: g.active,
-		RawStatus: g.status, State: g.state, ProviderTime: time.Now().Truncate(time.Second),
+		RawStatus: g.status, State: g.state, ProviderTime: time.Now().Truncate(time.Second).Round(0),
 		Ready: []replication.Condition{{Name: "status_allows_failover", Value: g.status, Threshold: "protected", OK: g.state == replication.Replicating}},
 	}
 	switch g.key.Provider {
@@ -114,25 +125,37 @@ func (g *group) show() replication.Group {
 		if g.active == azB {
 			out.Baseline = "b primary, a standby"
 		}
-		out.LastSync = g.lastSync
+		out.LastSync = g.lastSync.Round(0).UTC() // as a provider tells it
 	case replication.AliyunEBS:
-		out.LastSync = g.lastSync
+		out.LastSync = g.lastSync.Round(0).UTC() // as a provider tells it
 	default: // they copy as they write
 	}
 	return out
 }
 
-// recover ends an error, unless something else has come of it.
-func (g *group) recover(state replication.State, status string) {
+// sicken makes the group show an error, which may stay.
+func (g *group) sicken(forGood bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.state == replication.Errored {
-		g.state, g.status = state, status
+	if g.state != replication.Errored {
+		g.well, g.state = g.state, replication.Errored
+		g.healthy, g.status = g.status, "error"
+	}
+	g.stays = forGood
+}
+
+// recover ends an error, unless it stays or something else has come of it.
+func (g *group) recover() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.state == replication.Errored && !g.stays {
+		g.state, g.status = g.well, g.healthy
 	}
 }
 
-// take is the request at the provider: what it does depends on whose it is.
-func (g *group) take(incident string, signed time.Time) (replication.Outcome, string) {
+// take is the request at the provider: what it does depends on whose it is. What is
+// queued begins a moment later.
+func (g *group) take(incident string, signed time.Time, queued bool) (replication.Outcome, string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if time.Since(signed) > signatureLife {
@@ -154,6 +177,16 @@ func (g *group) take(incident string, signed time.Time) (replication.Outcome, st
 			return replication.Rejected, "not allowed in this state"
 		}
 	}
+	if queued {
+		time.AfterFunc(g.w.between("queued", 100*time.Millisecond, 2*time.Second), func() { g.change(func() { g.begin(incident) }) })
+		return replication.Accepted, ""
+	}
+	g.begin(incident)
+	return replication.Accepted, ""
+}
+
+// begin is the effect of a call.
+func (g *group) begin(incident string) {
 	to := azB
 	if g.active == azB {
 		to = azA
@@ -164,7 +197,14 @@ func (g *group) take(incident string, signed time.Time) (replication.Outcome, st
 	time.AfterFunc(g.slow, func() {
 		g.change(func() { g.active, g.state, g.status = to, replication.FailedOver, "failed-over" })
 	})
-	return replication.Accepted, ""
+}
+
+// again is when a doubled request arrives the second time.
+func (w *world) again(f fate) time.Duration {
+	if f == twiceLate {
+		return w.between("twice", 3*time.Second, signatureLife)
+	}
+	return time.Second
 }
 
 func (g *group) nextFate() fate {
@@ -210,13 +250,17 @@ func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent 
 	if !w.linked(p.l.name, "cloud") {
 		return failover.Sent{Outcome: replication.NotSent, Err: errors.New("no route to the provider")}
 	}
+	asked := w.now()
 	if err := o.BeforeFirstByte(); err != nil && w.off != "first byte" {
 		w.tell("%s does not send for %s: %v", p.l.name, g.name, err)
 		return failover.Sent{Outcome: replication.NotSent, Err: err}
 	}
 	f := g.nextFate()
 	w.tell("%s sends for %s, %s (%s)", p.l.name, g.name, o.Incident, f)
-	w.judgeFirstByte(p.l, g, o)
+	w.judgeFirstByte(p.l, g, o, w.now()-asked)
+	if f == arrives && !w.reaches(p.l.name, "cloud") {
+		f = requestLost
+	}
 	unknown := failover.Sent{Outcome: replication.Uncertain, Err: errors.New(string(f))}
 	switch f {
 	case throttledFor:
@@ -227,17 +271,20 @@ func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent 
 		p.l.wait(ctx, actionTimeout)
 		return unknown
 	case arrivesLate:
-		time.AfterFunc(w.between("late", 3*time.Second, signatureLife-5*time.Second), func() { g.take(o.Incident, signed) })
+		time.AfterFunc(w.between("late", 3*time.Second, signatureLife-5*time.Second), func() { g.take(o.Incident, signed, false) })
 		p.l.wait(ctx, actionTimeout)
 		return unknown
 	default: // it arrives
 	}
-	outcome, why := g.take(o.Incident, signed)
-	if f == arrivesTwice && g.key.Provider != replication.HuaweiDWS { // nobody could tell it from two calls
-		time.AfterFunc(time.Second, func() { g.take(o.Incident, signed) })
+	outcome, why := g.take(o.Incident, signed, f == beginsLater || f == unsaidLater)
+	if twice := f == arrivesTwice || f == twiceLate; twice && g.key.Provider != replication.HuaweiDWS { // nobody could tell it from two calls
+		time.AfterFunc(w.again(f), func() { g.take(o.Incident, signed, false) })
+	}
+	if !w.reaches("cloud", p.l.name) {
+		f = answerLost
 	}
 	switch f {
-	case answerLost:
+	case answerLost, unsaidLater:
 		p.l.wait(ctx, actionTimeout)
 		return unknown
 	case answerLate:

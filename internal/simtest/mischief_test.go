@@ -53,9 +53,9 @@ func (w *world) mischief(l *life, e event) {
 		_ = w.root.LoseLease(l.name) // it may have none
 	case 9: // only the observer there sees the site again
 		l.pause(9*time.Second, "and the site answers its own observer")
-		for _, o := range []string{"obs-b", "obs-w"} {
-			w.sever(o, "az-a", 1)
-			w.after(8*time.Second, func() { w.sever(o, "az-a", -1) })
+		for _, o := range w.in("") {
+			w.sever(o.name, "az-a", 1)
+			w.after(8*time.Second, func() { w.sever(o.name, "az-a", -1) })
 		}
 		w.set("az-a", false)
 		w.after(8*time.Second, func() { w.set("az-a", w.lostAt != 0) })
@@ -68,10 +68,10 @@ func (w *world) mischief(l *life, e event) {
 			g.stubborn = refusedFor
 		}
 	case 12: // two observers see no site at all
-		for _, o := range []string{"obs-b", "obs-w"} {
+		for _, o := range w.in("") {
 			for _, site := range []string{"az-a", "az-b"} {
-				w.sever(o, site, 1)
-				w.after(40*time.Second, func() { w.sever(o, site, -1) })
+				w.sever(o.name, site, 1)
+				w.after(40*time.Second, func() { w.sever(o.name, site, -1) })
 			}
 		}
 	case 13: // the groups show an error of the outage's own
@@ -87,9 +87,8 @@ func (w *world) mischief(l *life, e event) {
 	case 5: // another observer gets other rules
 		for _, o := range w.observers {
 			if o.daemon() != l {
-				o.daemon().load("other rules")
-				life := o.daemon()
-				w.after(e.last, func() { life.load("rules") })
+				o.load(otherFile)
+				w.after(e.last, func() { o.load(w.file) })
 				return
 			}
 		}

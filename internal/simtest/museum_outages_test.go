@@ -146,7 +146,7 @@ func goCardless2017() exhibit {
 			},
 			{
 				name: "without an end of what forbids it, a person is told and nothing is forced",
-				plan: on(replication.HuaweiSDRS, 2, event{at: seconds(25), what: "unwell", last: 400 * time.Second}, lost(30, 0)).
+				plan: on(replication.HuaweiSDRS, 2, event{at: seconds(25), what: "unwell", last: 400 * time.Second, n: 1}, lost(30, 0)).
 					until(150*time.Second, 260*time.Second),
 				broken: "was not failed over", told: "status_allows_failover",
 			},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -30,13 +31,21 @@ const (
 	margin     = time.Second
 )
 
+// sight is what an observer's votes rest on.
+type sight struct {
+	at    time.Time
+	blind bool                 // no probe found any site
+	up    map[string]time.Time // the newest probe that found each site
+}
+
 // observer is one daemon, over all its lives.
 type observer struct {
 	w     *world
 	name  string
 	site  string
-	skew  time.Duration // of its machine's clock
-	alive bool          // under w.mu
+	clock clock  // of its machine
+	file  string // the rules that its machine has, under w.mu
+	alive bool   // under w.mu
 	life  atomic.Pointer[life]
 }
 
@@ -60,17 +69,22 @@ type life struct {
 	paused     time.Time // until then
 	at         string    // the step that ends or pauses this life
 	then       func()
-	hash       string
 	rounds     map[string][]time.Time // of probes
 	up         map[string]bool
 	lastUp     map[string]time.Time // the newest probe that found the site
-	wasBlind   bool                 // at the last evaluation
-	saidBlind  bool                 // at the last whose votes were published
+	was        sight                // at the last evaluation
+	said       sight                // at the last whose votes were published
 	blindSince time.Time            // since when no probe finds any site; zero while one does
 	groups     []replication.Group
 	polled     time.Time
 	stalled    time.Duration // what each of its requests to the store takes more
+	late       time.Duration // after that its next request to the store arrives
+	days       clockWatch
 }
+
+// theEngine is what the observers of all stories put their expressions to: it is dear
+// to make.
+var theEngine = policy.NewEngine(slog.New(slog.DiscardHandler))
 
 func (o *observer) start() {
 	w := o.w
@@ -80,7 +94,7 @@ func (o *observer) start() {
 	w.tell("%s starts", o.name)
 	ctx, stop := context.WithCancel(context.Background())
 	l := &life{
-		observer: o, stop: stop, started: time.Now().Add(o.skew), changed: make(chan struct{}, 1), hash: "rules",
+		observer: o, stop: stop, started: o.clock.now(), changed: make(chan struct{}, 1),
 		rounds: map[string][]time.Time{}, up: map[string]bool{}, lastUp: map[string]time.Time{},
 	}
 	o.life.Store(l)
@@ -88,11 +102,12 @@ func (o *observer) start() {
 	l.store.Through(way{l})
 	l.history = series.New(series.Options{Retention: 5 * time.Minute, Epoch: l.now()})
 	l.evaluator = policy.New(policy.Options{
-		Store: l.history, Observer: o.name, Site: o.site, Mode: replication.Auto, Now: l.now, Logger: slog.New(slog.DiscardHandler),
+		Store: l.history, Engine: theEngine, Observer: o.name, Site: o.site, Mode: replication.Auto, Now: l.now, Logger: slog.New(slog.DiscardHandler),
 	})
-	l.load("rules")
+	l.read()
 	l.controller = failover.New(failover.Options{
 		Observer: o.name, Site: o.site, Store: l.store, Session: session{l}, Upkeep: l.store, Lates: l.store, Rules: l, Reader: provider{l}, Senders: provider{l},
+		Handbook: handbook{}, Sites: l, Operators: provider{l}, ActionTimeout: func(string) time.Duration { return actionTimeout },
 		CanAct: func(string) bool { return true }, LeaseTTL: quorumtest.LeaseTTL, TrackInterval: tracked, SignatureLife: signatureLife, Settle: settle, Margin: margin,
 		Now: l.now, Logger: slog.New(ear{slog.DiscardHandler, l}), Rand: func(n int64) int64 { return w.chance(o.name+" chance", n) },
 		At: func(step string) { l.step(ctx, step) },
@@ -102,18 +117,27 @@ func (o *observer) start() {
 	l.ended.Go(func() { l.decide(ctx) })
 }
 
-// load gives the evaluator its rule, under a hash.
-func (l *life) load(hash string) {
-	l.mu.Lock()
-	l.hash = hash
-	l.mu.Unlock()
-	if err := l.evaluator.SetRules([]policy.Loaded{{Rule: *l.w.rule, Hash: hash}}); err != nil {
-		l.w.violated("the rule: %v", err)
+// load puts a file of rules onto the observer's machine, and has its daemon read it.
+func (o *observer) load(file string) {
+	o.w.mu.Lock()
+	o.file = file
+	o.w.mu.Unlock()
+	o.daemon().read()
+}
+
+// read gives the evaluator the rules that the machine has, with the file's name as
+// their hash.
+func (l *life) read() {
+	l.w.mu.Lock()
+	file := l.file
+	l.w.mu.Unlock()
+	if err := l.evaluator.SetRules([]policy.Loaded{{Rule: *l.w.rule(file), Hash: file}}); err != nil {
+		l.w.violated("the rules cannot be read: %v", err)
 	}
 }
 
 // now is by the clock of its machine, which may be wrong.
-func (l *life) now() time.Time { return time.Now().Add(l.skew) }
+func (l *life) now() time.Time { return l.clock.now() }
 
 // crash ends this life where it stands: nothing of it has an effect any more.
 func (l *life) crash(why string) {
@@ -143,6 +167,7 @@ func (l *life) pause(d time.Duration, why string) {
 // step is a place where a process may be stopped or end. Ending means that the
 // goroutine does, with what it has deferred.
 func (l *life) step(_ context.Context, name string) {
+	l.w.come(name)
 	l.mu.Lock()
 	var then func()
 	if l.then != nil && l.at == name {
@@ -205,7 +230,7 @@ func (l *life) probe() {
 		case seen:
 			l.blindSince = time.Time{}
 		case l.blindSince.IsZero():
-			l.blindSince = time.Now()
+			l.blindSince = now
 		}
 	}()
 	for _, site := range []string{"az-a", "az-b"} {
@@ -294,8 +319,8 @@ func (l *life) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 	now := l.now()
 	l.mu.Lock()
 	groups, polled := l.groups, l.polled
-	l.wasBlind = !l.blindSince.IsZero() && now.Sub(l.blindSince) > probeEvery
-	fit := policy.Fitness{Started: l.started, Snapshots: []policy.Snapshot{{Account: "acc", ReadAt: polled, Age: time.Minute}}}
+	l.was = sight{at: time.Now(), blind: !l.blindSince.IsZero() && now.Sub(l.blindSince) > probeEvery, up: maps.Clone(l.lastUp)}
+	fit := policy.Fitness{Started: l.started, Steps: l.days.look(now), Snapshots: []policy.Snapshot{{Account: "acc", ReadAt: polled, Age: time.Minute}}}
 	for _, site := range []string{"az-a", "az-b"} {
 		rounds := append([]time.Time(nil), l.rounds[site]...)
 		fit.Loops = append(fit.Loops, policy.Loop{Name: site, Interval: probeEvery, Rounds: rounds})
@@ -333,7 +358,7 @@ func (s session) PublishVotes(ctx context.Context, votes []replication.Vote) err
 	if err == nil {
 		s.l.mu.Lock()
 		defer s.l.mu.Unlock()
-		s.l.saidBlind = s.l.wasBlind
+		s.l.said = s.l.was
 	}
 	return err
 }
@@ -348,27 +373,40 @@ func (r way) Pass(ctx context.Context, op string) error {
 	if op == r.l.w.off {
 		return errUnserved
 	}
-	return r.cross(ctx, op)
+	return r.cross(ctx, op, false)
 }
 
-func (r way) Answer(ctx context.Context, op string) error { return r.cross(ctx, op) }
+func (r way) Answer(ctx context.Context, op string) error { return r.cross(ctx, op, true) }
+
+// patience is how long an answer of the store is waited for.
+const patience = 5 * time.Second
 
 // cross takes its time, and all the time there is when nobody serves it.
-func (r way) cross(ctx context.Context, op string) error {
+func (r way) cross(ctx context.Context, op string, answer bool) error {
 	r.l.mu.Lock()
-	stalled := r.l.stalled
+	stalled, late := r.l.stalled, r.l.late
+	if reads := op == "read" || op == "grant" || op == "keep alive" || op == "revoke"; reads || answer {
+		late = 0
+	} else {
+		r.l.late = 0
+	}
 	r.l.mu.Unlock()
 	if stalled > 0 && op != "read" { // a slow disk is slow to write
 		r.l.wait(ctx, stalled)
 	}
 	r.l.wait(ctx, r.l.w.between(r.l.name+" store", time.Millisecond, 12*time.Millisecond))
-	if r.l.w.served(r.l.name) && ctx.Err() == nil {
-		return nil
+	if r.l.w.serves(r.l.name, answer) && ctx.Err() == nil {
+		if late == 0 {
+			return nil
+		}
+		r.l.wait(ctx, patience)
+		r.l.w.tell("%s of %s arrives late", op, r.l.name)
+		return quorumtest.Late{After: max(late-patience, 0), Err: fmt.Errorf("%w within %s", ledger.ErrUncertain, patience)}
 	}
-	r.l.wait(ctx, 5*time.Second)
+	r.l.wait(ctx, patience)
 	switch op {
 	case "read", "grant", "keep alive", "revoke":
 		return errUnserved
 	}
-	return fmt.Errorf("%w within 5s: %w", ledger.ErrUncertain, errUnserved)
+	return fmt.Errorf("%w within %s: %w", ledger.ErrUncertain, patience, errUnserved)
 }

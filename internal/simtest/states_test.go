@@ -7,14 +7,22 @@ import (
 )
 
 // theTransitions are those that the product's own table allows the incident of a
-// rule.
+// rule, and of a person.
 var theTransitions = transitions()
 
-func transitions() map[[2]replication.Phase]bool {
-	out := map[[2]replication.Phase]bool{}
+type transition struct {
+	from, to replication.Phase
+	person   bool
+}
+
+func transitions() map[transition]bool {
+	out := map[transition]bool{}
 	for _, tr := range failover.Transitions() {
 		if tr.Rule != "" {
-			out[[2]replication.Phase{tr.From, tr.To}] = true
+			out[transition{tr.From, tr.To, false}] = true
+		}
+		if tr.Person != "" {
+			out[transition{tr.From, tr.To, true}] = true
 		}
 	}
 	return out
@@ -33,7 +41,7 @@ func (w *world) judgePhase(a quorumtest.Applied, inc replication.Incident) {
 		}
 		return
 	}
-	if !theTransitions[[2]replication.Phase{from, inc.Phase}] {
+	if !theTransitions[transition{from, inc.Phase, inc.Person != nil}] {
 		w.violated("%s went from %q to %q", inc.ID, from, inc.Phase)
 	}
 }

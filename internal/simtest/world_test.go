@@ -23,9 +23,11 @@ type world struct {
 	order     []*group
 	observers []*observer
 	faults    sync.WaitGroup
-	rule      *rulefile.Rule
+	rules     map[string]*rulefile.Rule // by the file they stand in
 	heals     time.Duration
 	off       string
+	agree     int              // sites that must
+	tokens    map[string]int64 // of each incident, the newest
 	phases    map[string]replication.Phase
 	intents   map[string]time.Duration // when each incident's last intent was written
 
@@ -39,11 +41,14 @@ type world struct {
 	kinds      []string               // of each violation
 	told       []string               // what the observers have told persons
 	first      map[string]func(*life) // what is done to the first that comes to a step
+	file       string                 // what all observers have, or are to have
+	seen       map[string]bool        // the steps that somebody came to
+	hits       []string               // what was done at which step
 	lostAt     time.Duration          // of az-a, 0: not lost
-	frozen     bool
-	person     bool          // a person has said something that changes what is promised
-	serving    string        // the member that leads the store, "" while there is none
-	election   time.Duration // until when there is none
+	lostWays   bool                   // with the ways to it
+	person     bool                   // a person has said something that changes what is promised
+	serving    string                 // the member that leads the store, "" while there is none
+	election   time.Duration          // until when there is none
 }
 
 func (w *world) now() time.Duration { return time.Since(w.began) }
@@ -89,70 +94,6 @@ func (w *world) up(site string) bool {
 	return !w.down[site]
 }
 
-func link(a, b string) [2]string {
-	if a > b {
-		a, b = b, a
-	}
-	return [2]string{a, b}
-}
-
-// linked tells whether two can reach each other: observers, sites, and the cloud.
-func (w *world) linked(a, b string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.cut[link(a, b)] == 0
-}
-
-// served tells whether the observer's requests reach a store that a majority
-// writes. Its members stand beside the observers and follow one of them; when that
-// one loses its majority another is elected, and until then nobody is served.
-func (w *world) served(observer string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.serving == "" || !w.majority(w.serving) {
-		if w.serving != "" {
-			w.serving, w.election = "", w.now()+2*time.Second
-		}
-		if w.now() < w.election {
-			return false
-		}
-		for _, o := range w.observers {
-			if w.majority(o.name) {
-				w.serving = o.name
-				break
-			}
-		}
-		if w.serving == "" {
-			return false
-		}
-	}
-	return w.member(observer) && w.cut[link(observer, w.serving)] == 0
-}
-
-// member tells whether the observer's machine is up: its member of the store dies
-// with it.
-func (w *world) member(name string) bool {
-	for _, o := range w.observers {
-		if o.name == name {
-			return o.alive
-		}
-	}
-	return false
-}
-
-func (w *world) majority(leader string) bool {
-	if !w.member(leader) {
-		return false
-	}
-	n := 0
-	for _, o := range w.observers {
-		if o.alive && (o.name == leader || w.cut[link(o.name, leader)] == 0) {
-			n++
-		}
-	}
-	return 2*n > len(w.observers)
-}
-
 // cluster is what the store holds now.
 func (w *world) cluster() replication.Cluster {
 	c, err := w.root.Read(context.Background())
@@ -185,6 +126,22 @@ func (e ear) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	return nil
+}
+
+// come notes that somebody came to a step.
+func (w *world) come(step string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if step != "" {
+		w.seen[step] = true
+	}
+}
+
+// hit notes that the event came about at its step.
+func (w *world) hit(e event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hits = append(w.hits, e.what+" at "+e.step)
 }
 
 func (w *world) text() string { return strings.Join(w.story, "\n") }

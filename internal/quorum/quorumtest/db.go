@@ -260,7 +260,7 @@ func (c *conn) answer(ctx context.Context, op string) error {
 // Commit implements ledger.KV.
 func (c *conn) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error) {
 	if err := c.pass(ctx, t.Op); err != nil {
-		return ledger.Result{}, err
+		return ledger.Result{}, c.later(err, t)
 	}
 	f, hit := c.take(t.Op)
 	if f.before != nil {
