@@ -375,21 +375,3 @@ func TestModuleText(t *testing.T) {
 		t.Error("the text has the password")
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	files, _ := filepath.Glob("testdata/*.yml")
-	for _, file := range files {
-		if b, err := os.ReadFile(file); err == nil {
-			f.Add(b)
-		}
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := config.Parse("f.yml", b)
-		if (c == nil) == (err == nil) {
-			t.Errorf("config %v and error %v", c != nil, err)
-		}
-		if c != nil {
-			c.NotAvailable()
-		}
-	})
-}

@@ -271,17 +271,3 @@ func TestManyProblemsAreCut(t *testing.T) {
 		t.Error("the one error was dropped behind the warnings")
 	}
 }
-
-func FuzzDecode(f *testing.F) {
-	for _, s := range []string{"inner: {name: x}", "list: &l [*l]", "client: &c {http_headers: *c}", "<<: *a", "map: {a: 1}\n---\n", "words: |\n  a", "? [a]\n: b"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		_, ps := decode(s)
-		for _, p := range ps {
-			if p.File != "f.yml" || p.Message == "" || p.Severity != strictyaml.Error {
-				t.Errorf("bad problem %#v", p)
-			}
-		}
-	})
-}

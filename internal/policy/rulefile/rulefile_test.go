@@ -188,27 +188,3 @@ DIR/gone.yml: cannot be read: no such file or directory`
 		t.Errorf("%d rules, -want +got:\n%s", len(rules), d)
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	files, _ := filepath.Glob("testdata/*.yml")
-	for _, file := range files {
-		if b, err := os.ReadFile(file); err == nil {
-			f.Add(b)
-		}
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		rules, ps := rulefile.Parse("f.yml", b, known())
-		if ps.HasErrors() != (rules == nil) {
-			t.Errorf("errors %v, but %d rules", ps.HasErrors(), len(rules))
-		}
-		rulefile.NotAvailable(rules)
-		for _, r := range rules {
-			if r.For < 0 || !r.Mode.Valid() || len(r.Targets) == 0 && r.TargetsText != "" && len(rules) == 0 {
-				t.Errorf("accepted %+v", r)
-			}
-			if len(rulefile.Hash(r, "1", nil)) != 32 {
-				t.Error("bad hash")
-			}
-		}
-	})
-}
