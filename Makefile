@@ -31,6 +31,7 @@ BENCH        ?= .
 BENCH_FLAGS  ?=
 MEASURE_FLAGS ?=
 FUZZTIME     ?= 10s
+MUTATE_FLAGS ?=
 LINT_FLAGS   ?=
 
 # Packages whose tests run daemons, stores and clouds as real processes: one after
@@ -78,6 +79,15 @@ proof: ## Play 20,000 simulated stories and take each protection out once, about
 .PHONY: soak
 soak: build ## Run three observers with churn for SOAK (default 30m): nothing grows, each loss acts once (SOAK_FLAGS=…).
 	$(GO) run ./test/soak -for $(SOAK) -drwatch $(BIN) $(SOAK_FLAGS)
+
+# The core: what the decision is made of, the states, the rules for a call, and the
+# transactions of the ledger that a rule's failover is written with.
+CORE := $(addprefix internal/failover/,decide.go conditions.go nearest.go rule.go votes.go tiers.go states.go \
+	execute.go verify.go claim.go drive.go late.go owed.go) $(addprefix internal/quorum/ledger/,claim.go write.go)
+
+.PHONY: mutate
+mutate: ## Change the core in 3,300 ways, one at a time, and see that the tests notice, hours (MUTATE_FLAGS=…).
+	$(GO) run ./tools/mutate $(MUTATE_FLAGS) $(CORE)
 
 .PHONY: test-deps
 test-deps:
