@@ -23,7 +23,13 @@ type db struct {
 	keys      map[string]ledger.Item
 	leases    map[int64]*lease
 	lastLease int64
+	nextIDs   []int64       // of the leases granted next
+	linger    time.Duration // how long a lease stands beyond its time
 	seen      func(Applied)
+
+	log       []Event // all changes, oldest first
+	compacted int64   // what was before this revision is forgotten
+	watches   map[chan struct{}]bool
 }
 
 // Applied is one transaction that was applied.
@@ -50,55 +56,19 @@ type open struct{}
 func (open) Pass(ctx context.Context, _ string) error { return ctx.Err() }
 func (open) Answer(context.Context, string) error     { return nil }
 
-type lease struct {
-	ttl     time.Duration
-	expires time.Time
-}
-
 func newDB(now func() time.Time) *db {
-	return &db{now: now, revision: 1, keys: map[string]ledger.Item{}, leases: map[int64]*lease{}}
-}
-
-// expire ends the leases whose time has come, oldest first.
-func (d *db) expire() {
-	now := d.now()
-	var due []int64
-	for id, l := range d.leases {
-		if !now.Before(l.expires) {
-			due = append(due, id)
-		}
-	}
-	slices.SortFunc(due, func(a, b int64) int {
-		if c := d.leases[a].expires.Compare(d.leases[b].expires); c != 0 {
-			return c
-		}
-		return int(a - b)
-	})
-	for _, id := range due {
-		d.end(id)
-	}
-}
-
-func (d *db) end(id int64) {
-	if _, ok := d.leases[id]; !ok {
-		return
-	}
-	delete(d.leases, id)
-	found := false
-	for k, it := range d.keys {
-		if it.Lease == id {
-			delete(d.keys, k)
-			found = true
-		}
-	}
-	if found {
-		d.revision++
-	}
+	return &db{now: now, revision: 1, keys: map[string]ledger.Item{}, leases: map[int64]*lease{}, watches: map[chan struct{}]bool{}}
 }
 
 func (d *db) scan(spans ...ledger.Span) ledger.View {
 	v := ledger.View{Revision: d.revision}
 	for _, s := range spans {
+		if key, ok := strings.CutSuffix(s.To, "\x00"); ok && key == s.From { // one key
+			if it, ok := d.keys[key]; ok {
+				v.Items = append(v.Items, it)
+			}
+			continue
+		}
 		from := len(v.Items)
 		for k, it := range d.keys {
 			if s.Has(k) {
@@ -125,31 +95,51 @@ func (d *db) compared(cs []ledger.Compare) ledger.View {
 
 func one(key string) ledger.Span { return ledger.Span{From: key, To: key + "\x00"} }
 
+// commit does what etcd does with a transaction, in its order: what is wrong in
+// itself is refused, then the compares are judged, and only a transaction whose
+// compares hold needs its leases.
 func (d *db) commit(t ledger.Txn) (ledger.Result, error) {
 	d.expire()
-	if err := d.check(t); err != nil {
+	if err := check(t); err != nil {
 		return ledger.Result{}, err
 	}
 	res := ledger.Result{OK: true}
 	v := d.compared(t.If)
 	for _, c := range t.If {
-		if !c.Holds(v) {
-			res.OK = false
+		if c.Holds(v) {
+			continue
+		}
+		res.OK = false
+		if !slices.Contains(res.Failed, c.Name) {
 			res.Failed = append(res.Failed, c.Name)
 		}
 	}
 	if res.OK {
+		for _, p := range t.Puts {
+			if _, ok := d.leases[p.Lease]; !ok && p.Lease != 0 {
+				return ledger.Result{}, ledger.ErrLeaseLost
+			}
+		}
 		d.apply(t)
 	}
 	res.Revision = d.revision
 	return res, nil
 }
 
-// check refuses what etcd refuses.
-func (d *db) check(t ledger.Txn) error {
-	const maxOps = 128
-	if max(len(t.If), len(t.Puts)+len(t.Deletes)) > maxOps {
-		return fmt.Errorf("over %d operations in one transaction", maxOps)
+const (
+	// maxOps is how many operations one transaction has at most.
+	maxOps = 128
+	// maxBytes is about how large one request may be for the member, and maxSent for
+	// the client, which then cannot tell that nothing was sent.
+	maxBytes = 3 << 19
+	maxSent  = 2 << 20
+)
+
+// check refuses what etcd refuses whatever it holds.
+func check(t ledger.Txn) error {
+	keys, size := []string{}, 0
+	for _, c := range t.If {
+		keys = append(keys, c.Key)
 	}
 	written := map[string]bool{}
 	for _, p := range t.Puts {
@@ -157,35 +147,50 @@ func (d *db) check(t ledger.Txn) error {
 			return fmt.Errorf("key %s twice in one transaction", p.Key)
 		}
 		written[p.Key] = true
-		if _, ok := d.leases[p.Lease]; !ok && p.Lease != 0 {
-			return ledger.ErrLeaseLost
-		}
+		keys, size = append(keys, p.Key), size+len(p.Value)
 	}
 	for _, k := range t.Deletes {
 		if written[k] {
 			return fmt.Errorf("key %s twice in one transaction", k)
 		}
+		keys = append(keys, k)
+	}
+	for _, k := range keys {
+		size += len(k)
+	}
+	if size > maxSent {
+		return fmt.Errorf("%w: over %d bytes in one request", ledger.ErrUncertain, maxSent)
+	}
+	if size > maxBytes {
+		return fmt.Errorf("over %d bytes in one transaction", maxBytes)
+	}
+	return checkKeys(max(len(t.If), len(t.Puts)+len(t.Deletes)), keys)
+}
+
+func checkKeys(ops int, keys []string) error {
+	if ops > maxOps {
+		return fmt.Errorf("over %d operations in one transaction", maxOps)
+	}
+	if slices.Contains(keys, "") {
+		return errors.New("a key without a name")
 	}
 	return nil
 }
 
+// apply does the puts and then the deletes, all at one revision.
 func (d *db) apply(t ledger.Txn) {
-	next, changed := d.revision+1, len(t.Puts) > 0
-	for _, k := range t.Deletes {
-		_, there := d.keys[k]
-		changed = changed || there
-		delete(d.keys, k)
-	}
+	next := d.revision + 1
 	for _, p := range t.Puts {
 		it := ledger.Item{Key: p.Key, Value: slices.Clone(p.Value), Create: next, Mod: next, Lease: p.Lease}
 		if old, ok := d.keys[p.Key]; ok {
 			it.Create = old.Create
 		}
-		d.keys[p.Key] = it
+		d.put(it)
 	}
-	if changed {
-		d.revision = next
+	for _, k := range t.Deletes {
+		d.remove(k, next)
 	}
+	d.settle(next)
 }
 
 func (d *db) applied(observer string, t ledger.Txn) Applied {
@@ -293,6 +298,9 @@ func (c *conn) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error) 
 
 // Get implements ledger.KV.
 func (c *conn) Get(ctx context.Context, keys ...string) (ledger.View, error) {
+	if err := checkKeys(len(keys), keys); err != nil {
+		return ledger.View{}, err
+	}
 	spans := make([]ledger.Span, len(keys))
 	for i, k := range keys {
 		spans[i] = one(k)
@@ -310,52 +318,6 @@ func (c *conn) Scan(ctx context.Context, spans ...ledger.Span) (ledger.View, err
 	v := c.db.scan(spans...)
 	c.db.mu.Unlock()
 	return v, c.answer(ctx, "read")
-}
-
-// Grant implements ledger.Leases.
-func (c *conn) Grant(ctx context.Context, ttl time.Duration) (int64, time.Duration, error) {
-	if err := c.pass(ctx, "grant"); err != nil {
-		return 0, 0, err
-	}
-	c.db.mu.Lock()
-	c.db.lastLease++
-	id := c.db.lastLease
-	c.db.leases[id] = &lease{ttl: ttl, expires: c.db.now().Add(ttl)}
-	c.db.mu.Unlock()
-	return id, ttl, c.answer(ctx, "grant")
-}
-
-// KeepAlive implements ledger.Leases.
-func (c *conn) KeepAlive(ctx context.Context, id int64) error {
-	if err := c.pass(ctx, "keep alive"); err != nil {
-		return err
-	}
-	c.db.mu.Lock()
-	c.db.expire()
-	l, ok := c.db.leases[id]
-	if ok {
-		l.expires = c.db.now().Add(l.ttl)
-	}
-	c.db.mu.Unlock()
-	if err := c.answer(ctx, "keep alive"); err != nil {
-		return err
-	}
-	if !ok {
-		return ledger.ErrLeaseLost
-	}
-	return nil
-}
-
-// Revoke implements ledger.Leases.
-func (c *conn) Revoke(ctx context.Context, id int64) error {
-	if err := c.pass(ctx, "revoke"); err != nil {
-		return err
-	}
-	c.db.mu.Lock()
-	c.db.expire()
-	c.db.end(id)
-	c.db.mu.Unlock()
-	return c.answer(ctx, "revoke")
 }
 
 func (c *conn) setDown(err error) {

@@ -121,7 +121,7 @@ func (s *Store) leaseOf(observer string) (int64, error) {
 // gets ledger.ErrStoreReset from every call until AcceptReset.
 func (s *Store) ResetStore() {
 	s.c.db.mu.Lock()
-	s.c.db.revision = 1
+	s.c.db.revision, s.c.db.log, s.c.db.compacted = 1, nil, 0
 	clear(s.c.db.keys)
 	clear(s.c.db.leases)
 	s.c.db.mu.Unlock()
