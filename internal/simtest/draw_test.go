@@ -111,7 +111,7 @@ func (r hand) event(p plan) event {
 	case "drift":
 		e.n = r.IntN(20_001) - 10_000 // parts in a million
 	case "late":
-		e.step, e.last = r.pick([]string{"store claim", "store write", "store beat", "store lead", "store take over", "store resign"}), 5*time.Second+r.upTo(8*time.Second)
+		e.step, e.last = r.pick([]string{"store claim", "store write", "store beat", "store lead", "store vote", "store take over", "store resign"}), 5*time.Second+r.upTo(8*time.Second)
 		if r.IntN(2) == 0 {
 			e.who = ""
 		}

@@ -16,6 +16,7 @@ type lease struct {
 	ttl       time.Duration
 	sent      stamp // when the keep-alive that was answered last was sent
 	beat      int64
+	rev       int64 // of this observer's key, 0 while there is none
 	leaderRev int64 // create-revision of our leader key, 0 when we do not lead
 }
 
@@ -120,6 +121,11 @@ func (l *Ledger) register(ctx context.Context) error {
 
 func (l *Ledger) beat(ctx context.Context) error {
 	l.setLease(func(s *lease) { s.beat++ })
+	return l.show(ctx)
+}
+
+// show writes this observer's key, whose revision its votes compare.
+func (l *Ledger) show(ctx context.Context) error {
 	now := l.current()
 	o := replication.Observer{Name: l.o.Observer, Site: l.o.Site, Version: l.o.Version, StartedAt: l.started.Round(0).UTC(), Beat: now.beat, MayLead: l.o.MayLead == nil || l.o.MayLead()}
 	if l.o.Shows != nil {
@@ -134,9 +140,10 @@ func (l *Ledger) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.commitLeased(ctx, Txn{Op: "beat", What: "heartbeat of observer " + o.Name, Puts: append(own, p)})
+	rev, err := l.commitLeased(ctx, Txn{Op: "beat", What: "heartbeat of observer " + o.Name, Puts: append(own, p)})
 	if err == nil {
 		l.registered.Store(true)
+		l.setLease(func(s *lease) { s.rev = rev })
 	}
 	return err
 }

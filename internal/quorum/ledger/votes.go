@@ -68,6 +68,11 @@ func (l *Ledger) PublishVotes(ctx context.Context, votes []replication.Vote) err
 			return fmt.Errorf("registering observer %s: %w", l.o.Observer, err)
 		}
 	}
+	if len(l.votes.unknown) > 0 {
+		if err := l.show(ctx); err != nil { // what is still on its way compares the revision before
+			return fmt.Errorf("publishing votes after some without an answer: %w", err)
+		}
+	}
 	want, err := l.shards(ctx, votes)
 	if err != nil {
 		return fmt.Errorf("publishing votes: %w", err)
@@ -196,9 +201,14 @@ func chunks(ops []voteOp) [][]voteOp {
 
 // writeVotes writes one chunk and remembers what stands now. After an error the
 // keys count as unknown and are written or deleted again at the next call; when
-// a lease was gone, lost is called.
+// a lease was gone, lost is called. One that has no answer may still arrive, behind
+// newer ones: it compares the revision of this observer's key, which the next call
+// changes before it writes anything.
 func (l *Ledger) writeVotes(ctx context.Context, ops []voteOp, want map[string]shardValue, lost func()) error {
-	t := Txn{Op: "vote", What: fmt.Sprintf("publishing %d vote keys of observer %s", len(ops), l.o.Observer)}
+	t := Txn{
+		Op: "vote", What: fmt.Sprintf("publishing %d vote keys of observer %s", len(ops), l.o.Observer),
+		If: []Compare{unchanged("the heartbeat of observer "+l.o.Observer, l.keys.observer(l.o.Observer), l.current().rev)},
+	}
 	rules := map[string]bool{}
 	for _, op := range ops {
 		l.votes.unknown[op.key] = true
@@ -212,7 +222,12 @@ func (l *Ledger) writeVotes(ctx context.Context, ops []voteOp, want map[string]s
 	for _, rule := range slices.Sorted(maps.Keys(rules)) {
 		t.Puts = append(t.Puts, Put{Key: l.keys.voted(rule, l.o.Observer)})
 	}
-	if _, err := l.commit(ctx, t); err != nil {
+	_, err := l.commit(ctx, t)
+	if errors.Is(err, replication.ErrConflict) && l.unregistered(ctx) {
+		l.forget()
+		return fmt.Errorf("%w: %w", ErrLeaseLost, err)
+	}
+	if err != nil {
 		if errors.Is(err, ErrLeaseLost) {
 			lost()
 		}
@@ -228,6 +243,13 @@ func (l *Ledger) writeVotes(ctx context.Context, ops []voteOp, want map[string]s
 		delete(l.votes.vetoes, op.key)
 	}
 	return nil
+}
+
+// unregistered tells that this observer's key is gone, or another life's.
+func (l *Ledger) unregistered(ctx context.Context) bool {
+	key := l.keys.observer(l.o.Observer)
+	v, err := l.o.KV.Get(ctx, key)
+	return err == nil && v.At(key).Lease != l.current().id
 }
 
 // forgetAllVetoes is for a write refused because one of its leases is gone and
