@@ -152,24 +152,3 @@ func TestAlertsThatAreMissing(t *testing.T) {
 		t.Errorf("nobody takes them: HTTP %d", w.Code)
 	}
 }
-
-func FuzzAlerts(f *testing.F) {
-	f.Add(webhook(f))
-	f.Add(`{"version":"4","alerts":[{"status":"firing","labels":{"a":"b"},"startsAt":"2026-11-20T03:00:00Z"}]}`)
-	f.Add(`{"version":"4","alerts":null}`)
-	f.Fuzz(func(t *testing.T, body string) {
-		a := &fakeAlerts{}
-		w := httptest.NewRecorder()
-		alertsHandler(a, &bytes.Buffer{}).ServeHTTP(w, request("POST", "/api/v1/alerts", body, nil))
-		if (w.Code == 200) != (len(a.got) == 1) || w.Code != 200 && w.Code != 400 {
-			t.Fatalf("HTTP %d, taken %v", w.Code, a.got)
-		}
-		for _, list := range a.got {
-			for _, x := range list {
-				if x.Status != api.AlertFiring && x.Status != api.AlertResolved || len(x.Labels) == 0 || x.StartsAt.IsZero() {
-					t.Errorf("taken: %+v", x)
-				}
-			}
-		}
-	})
-}
