@@ -70,7 +70,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"github.com/huaweicloud/":                   {"internal/provider/huawei", "internal/provider/sdrs", "internal/provider/evs", "internal/provider/dws"},
 	"github.com/aliyun/":                        {"internal/provider/ebs"},
-	"go.etcd.io/":                               {"internal/quorum", "bench/claims"}, // the latter compares with plain locks
+	"go.etcd.io/":                               {"internal/quorum", "bench/claims", "test/soak"}, // the latter compare with plain locks, and count keys
 	"github.com/prometheus/blackbox_exporter/":  {"internal/probe", "internal/config"},
 	"github.com/prometheus/prometheus/":         {"internal/series", "internal/alerts", "internal/collector", "internal/policy", "internal/policy/rulefile", "internal/policy/policytest", "internal/exposition/expositiontest"},
 	"github.com/alecthomas/kingpin/":            {"cmd/drwatch"},

@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
 	"github.com/drwatch/drwatch/internal/client"
 )
 
@@ -25,6 +28,7 @@ type daemon struct {
 	listen     string // of its API
 	store      string // of its member's own client URL
 	api        *client.Client
+	keys       *clientv3.Client
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd
@@ -144,6 +148,21 @@ func newDaemon(name, site, program, dir, listen, store string) (*daemon, error) 
 		return nil, err
 	}
 	var err error
-	d.api, err = client.New(d.url(""), &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{IdleConnTimeout: time.Minute}})
+	if d.api, err = client.New(d.url(""), &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{IdleConnTimeout: time.Minute}}); err != nil {
+		return nil, err
+	}
+	d.keys, err = clientv3.New(clientv3.Config{Endpoints: []string{"http://" + store}, Logger: zap.NewNop()})
 	return d, err
+}
+
+// live is the number of keys in the store, as its member knows it. Its own metric
+// counts those too that are gone, until it forgets what is an hour past.
+func (d *daemon) live(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	r, err := d.keys.Get(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithCountOnly(), clientv3.WithSerializable())
+	if err != nil {
+		return 0, err
+	}
+	return r.Count, nil
 }

@@ -80,6 +80,11 @@ func (w *world) look(ctx context.Context, d *daemon) (sample, bool) {
 	if err != nil {
 		return s, false
 	}
+	keys, err := d.live(ctx)
+	if err != nil {
+		return s, false
+	}
+	s.values["store keys"] = float64(keys)
 	for _, q := range quantities() {
 		from := own
 		if q.store {

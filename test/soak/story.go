@@ -16,9 +16,10 @@ import (
 const (
 	// roundTime is what one loss takes with all that follows, at the most on a slow
 	// machine: none is begun that could not end.
-	roundTime = 2 * time.Minute
-	// soon is how long anything may take that must happen.
-	soon = 2 * time.Minute
+	roundTime = 3 * time.Minute
+	// soon is how long anything may take that must happen, on a machine that has little
+	// time for it.
+	soon = 5 * time.Minute
 )
 
 // story loses one site after the other, with one trouble more each time, until the

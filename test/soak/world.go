@@ -161,8 +161,8 @@ func (w *world) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	if !w.eventually(ctx, 2*time.Minute, w.ready) {
-		return fmt.Errorf("the observers were not ready in two minutes: %s", w.notReady(ctx))
+	if !w.eventually(ctx, soon, w.ready) {
+		return fmt.Errorf("the observers were not ready in %s: %s", soon, w.notReady(ctx))
 	}
 	return nil
 }
@@ -186,6 +186,9 @@ func (w *world) end() {
 		})
 	}
 	all.Wait()
+	for _, d := range w.daemons {
+		_ = d.keys.Close() // its member has gone
+	}
 	w.reference.Close()
 	w.cloud.Close()
 }
