@@ -1,8 +1,6 @@
 package policy_test
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
 	"math/rand"
 	"slices"
@@ -286,23 +284,4 @@ func TestTriggerText(t *testing.T) {
 			t.Errorf("got %s\nwant %s", got, want)
 		}
 	}
-}
-
-// FuzzAlert: whatever a rule names, evaluating it does not fail.
-func FuzzAlert(f *testing.F) {
-	for _, s := range []string{`{alertname="X"}`, `{alertname=~"X|Y", severity!="info"}`, `{"a b"="c\"d"}`, `{}`, `X`} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		r := alertRule(func(r *rulefile.Rule) { r.Alert = text })
-		if policy.Check(r) != nil || text == "" {
-			return
-		}
-		i := newInbox(t, r)
-		i.send(0, fires(0))
-		ev := i.eval.Evaluate(context.Background(), policy.Round{At: at(1), Targets: i.targets})
-		if err := ev.Rules[0].Err; err != nil {
-			t.Error(fmt.Errorf("alert %q: %w", text, err))
-		}
-	})
 }

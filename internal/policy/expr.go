@@ -3,8 +3,10 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -63,12 +65,19 @@ func parse(text string, u use) (expr, error) {
 			window = n.Range
 		case *parser.SubqueryExpr:
 			refuseTime(refuse, n.Timestamp != nil || n.StartOrEnd != 0, n.OriginalOffset)
+			if steps := stepsOf(n, path); steps > maxSteps {
+				refuse("the subquery %s would be evaluated %d times, at most %d are allowed; take a shorter range or a longer step", n.String(), steps, maxSteps)
+			}
 		case *parser.VectorSelector:
 			refuseTime(refuse, n.Timestamp != nil || n.StartOrEnd != 0, n.OriginalOffset)
 			if finds(n.LabelMatchers, alerts.Metric) {
 				refuse("it reads %s, and an alert is evidence of one source; name it in the rule's `alert`", alerts.Metric)
 			}
-			e.selectors = append(e.selectors, newSelector(n, window, path))
+			s := newSelector(n, window, path)
+			if back := atMost(max(s.offset, 0), s.window); s.offset > maxHistory || s.window > maxHistory || back > maxHistory {
+				refuse("it looks back over %s, at most %s are kept", model.Duration(back), model.Duration(maxHistory))
+			}
+			e.selectors = append(e.selectors, s)
 			window = 0
 		}
 		return nil
@@ -95,11 +104,41 @@ func newSelector(n *parser.VectorSelector, window time.Duration, path []parser.N
 	s := selector{matchers: n.LabelMatchers, offset: n.OriginalOffset, window: window}
 	for _, p := range path {
 		if sub, ok := p.(*parser.SubqueryExpr); ok {
-			s.offset += sub.OriginalOffset
-			s.window += sub.Range
+			s.offset = atMost(s.offset, sub.OriginalOffset)
+			s.window = atMost(s.window, sub.Range)
 		}
 	}
 	return s
+}
+
+// Bounds on what an expression may ask: the history is in memory, and the engine takes
+// memory for all steps of a subquery before it looks at its own bounds.
+const (
+	maxHistory = 366 * 24 * time.Hour
+	maxSteps   = 100_000
+)
+
+// stepsOf is how often the inside of a subquery is evaluated: over its own range and
+// those of the subqueries around it.
+func stepsOf(n *parser.SubqueryExpr, path []parser.Node) time.Duration {
+	step, over := n.Step, n.Range
+	if step <= 0 {
+		step = subqueryStep
+	}
+	for _, p := range path {
+		if around, ok := p.(*parser.SubqueryExpr); ok {
+			over = atMost(over, around.Range)
+		}
+	}
+	return over / step
+}
+
+// atMost is the sum of two durations, or the longest there is.
+func atMost(a, b time.Duration) time.Duration {
+	if a > 0 && b > math.MaxInt64-a {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // program is a rule with its expressions parsed.
@@ -169,7 +208,7 @@ func RequiredHistory(rules []rulefile.Rule) time.Duration {
 		for _, list := range [][]expr{p.triggers, p.vetoes, p.guards} {
 			for _, e := range list {
 				for _, s := range e.selectors {
-					need = max(need, s.offset+s.window+max(r.For, r.KeepFiringFor))
+					need = max(need, atMost(s.offset+s.window, max(r.For, r.KeepFiringFor)))
 				}
 			}
 		}

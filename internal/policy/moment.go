@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/drwatch/drwatch/internal/series"
 )
@@ -20,6 +21,7 @@ type moment struct {
 	bridged lazy // the same, for keep_firing_for only
 	told    lazy // of the triggers that are alerts: firing or resolved
 	holed   *bool
+	sampled *bool
 	known   []bool // per trigger
 }
 
@@ -89,6 +91,9 @@ func (m *moment) carried(x expr) (answer, error) {
 // there is something to bridge.
 func (m *moment) of(t *Target, active bool) (truth, float64) {
 	v, yes := all(m.plain, t)
+	if yes && !m.isSampled() {
+		return truthMissing, 0 // as `vector(1) unless x` is where x never had a sample
+	}
 	if yes && m.hasHoles() {
 		// True, but is it true only because something is missing?
 		sure, err := m.once(&m.sure, m.asBefore)
@@ -133,6 +138,17 @@ func all(as []answer, t *Target) (float64, bool) {
 		}
 	}
 	return v, len(as) > 0
+}
+
+// isSampled tells whether each trigger reads something that has ever had a sample.
+func (m *moment) isSampled() bool {
+	if m.sampled == nil {
+		all := !slices.ContainsFunc(m.r.program.triggers, func(x expr) bool {
+			return !slices.ContainsFunc(x.selectors, func(s selector) bool { return m.e.coverage(s, m.t) != series.Coverage{} })
+		})
+		m.sampled = &all
+	}
+	return *m.sampled
 }
 
 // hasHoles tells whether anything the triggers read is missing.
