@@ -20,13 +20,21 @@ type Target struct {
 // §6). An empty site or status is an absent label, as everywhere in Prometheus.
 // It keeps g.
 func NewTarget(g *replication.Group, source, target, active string) Target {
-	b := labels.NewBuilder(labels.EmptyLabels())
-	for name, v := range map[string]string{
-		"account": g.Account, "group": g.Key.ID, "provider": string(g.Key.Provider), "name": g.Name, "region": g.Region,
-		"source_site": source, "target_site": target, "active_site": active, "raw_status": g.RawStatus,
-	} {
-		b.Set(name, v)
+	b := labels.NewScratchBuilder(9)
+	add := func(name, v string) { // in the order of the names
+		if v != "" {
+			b.Add(name, v)
+		}
 	}
+	add("account", g.Account)
+	add("active_site", active)
+	add("group", g.Key.ID)
+	add("name", g.Name)
+	add("provider", string(g.Key.Provider))
+	add("raw_status", g.RawStatus)
+	add("region", g.Region)
+	add("source_site", source)
+	add("target_site", target)
 	return Target{Group: g, SourceSite: source, TargetSite: target, ActiveSite: active, Labels: b.Labels()}
 }
 

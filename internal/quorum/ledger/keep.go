@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -12,7 +13,7 @@ import (
 // itself and in objects in it, not in elements of lists. An older observer that
 // goes on with an incident must not take away what it does not understand.
 func keeping[T any](stored, written []byte) ([]byte, error) {
-	if len(stored) == 0 {
+	if len(stored) == 0 || !holdsMore(stored, reflect.TypeFor[T]()) {
 		return written, nil
 	}
 	out, changed, err := merged(stored, written, reflect.TypeFor[T]())
@@ -23,6 +24,18 @@ func keeping[T any](stored, written []byte) ([]byte, error) {
 		return written, nil
 	}
 	return out, nil
+}
+
+// holdsMore tells whether the JSON of a record has anything that its type has not.
+func holdsMore(stored []byte, record reflect.Type) bool {
+	known := fields(record)
+	for name, raw := range object(stored) {
+		t, ok := known[name]
+		if !ok || t.Kind() == reflect.Struct && holdsMore(raw, t) {
+			return true
+		}
+	}
+	return false
 }
 
 func merged(stored, written []byte, record reflect.Type) (out []byte, changed bool, err error) {
@@ -55,6 +68,9 @@ func merged(stored, written []byte, record reflect.Type) (out []byte, changed bo
 
 // object is what a JSON object holds, nil when it is none: a time, or null.
 func object(raw []byte) map[string]json.RawMessage {
+	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
+		return nil
+	}
 	var o map[string]json.RawMessage
 	if json.Unmarshal(raw, &o) != nil {
 		return nil
