@@ -9,7 +9,6 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 
 	"github.com/drwatch/drwatch/internal/quorum"
 	"github.com/drwatch/drwatch/internal/quorum/ledger"
@@ -32,12 +31,7 @@ func newOnEtcd(t *testing.T) *onEtcd {
 	} else {
 		e.threeMembers(t)
 	}
-	raw, err := clientv3.New(clientv3.Config{Endpoints: []string{e.stores[0].Status().ClientURL}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = raw.Close() })
-	e.raw = raw
+	e.raw = client(t, e.stores[0])
 	return e
 }
 
