@@ -1,0 +1,101 @@
+// Package exhaust_test looks at every order in which two observers that can lead may
+// do what they do, within bounds: it runs the real controller and the real store
+// protocol step by step, and takes each step, fault and answer that there may be next
+// from each state that it comes to. It knows no state machine of its own.
+package exhaust_test
+
+import (
+	"flag"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drwatch/drwatch/internal/failover"
+	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
+	"github.com/drwatch/drwatch/internal/replication"
+)
+
+const leaseTTL = quorumtest.LeaseTTL
+
+var (
+	full  = flag.Bool("full", false, "look at the large scopes too")
+	only  = flag.String("scope", "", "look at the scopes whose names match alone")
+	most  = flag.Int("states", 0, "end a scope after so many states (0: look at all)")
+	ends  = flag.Bool("ends", true, "follow a part of the states to their end")
+	tell  = flag.Bool("tell", false, "print how far the search is")
+	ahead = flag.Int("ahead", 8, "how many new states to go through at once; 0 makes each path the shortest")
+)
+
+func TestEveryInterleaving(t *testing.T) {
+	wanted := regexp.MustCompile(*only)
+	for _, s := range scopes() {
+		if s.large && !*full || !wanted.MatchString(s.name) {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			if !*ends {
+				s.progress = 1 << 40
+			}
+			began := time.Now()
+			x := newSearch(t, s, *ahead, *most)
+			x.run()
+			t.Log(x.report(time.Since(began)))
+			if x.found != "" {
+				t.Errorf("after %d choices: %s\n%s", len(x.path)-1, x.found, strings.Join(x.path, "\n"))
+			}
+		})
+	}
+}
+
+const forever = -1
+
+// scopes are what is searched. What a budget does not name does not happen.
+func scopes() []scope {
+	var out []scope
+	for _, p := range []replication.Provider{replication.HuaweiSDRS, replication.HuaweiDWS, replication.AliyunEBS} {
+		out = append(out,
+			scope{name: "a moment", budget: budget{}},
+			scope{name: "some time", large: true, budget: budget{Time: 2}},
+			scope{name: "any time", large: true, budget: budget{Time: forever}},
+			scope{name: "a crash", large: true, budget: budget{Time: 1, Crash: 1}},
+			scope{name: "a crash at any time", large: true, budget: budget{Time: forever, Crash: 1}},
+			scope{name: "a stop", large: true, budget: budget{Time: 1, Pause: 1}},
+			scope{name: "a stop at any time", large: true, budget: budget{Time: forever, Pause: 1}},
+			scope{name: "a stop and a crash", large: true, budget: budget{Time: forever, Pause: 1, Crash: 1}},
+			scope{name: "a lost answer", large: true, budget: budget{Time: 1, Lost: 1}},
+			scope{name: "a lost answer at any time", large: true, budget: budget{Time: forever, Lost: 1}},
+			scope{name: "a freeze", large: true, budget: budget{Time: 1, Freeze: 1}},
+			scope{name: "an abort", large: true, budget: budget{Time: 1, Abort: 1}},
+			scope{name: "a veto", large: true, budget: budget{Time: 1, Veto: 1}},
+			scope{name: "a refusal", large: true, budget: budget{Time: 1, Refuse: 1}},
+		)
+		if p != replication.HuaweiDWS { // nobody can keep a second call from swapping the roles back
+			out = append(out, scope{name: "somebody else", large: true, budget: budget{Time: 1, Foreign: 1}})
+		}
+		for i := range out {
+			if s := &out[i]; s.provider == "" {
+				s.name, s.provider = string(p)+", "+s.name, p
+			}
+		}
+	}
+	for i := range out {
+		// Of a lease of 15 seconds four are left after one step, too few for a call.
+		const step = 11 * time.Second
+		out[i].step, out[i].life, out[i].settle, out[i].progress = step, 2*step, step, 20
+	}
+	return out
+}
+
+// TestNothingTheControllerKeepsIsLeftOut: what it keeps from round to round is part of
+// a state, or has no part in what happens next.
+func TestNothingTheControllerKeepsIsLeftOut(t *testing.T) {
+	c := reflect.TypeFor[failover.Controller]()
+	for i := range c.NumField() {
+		if name := c.Field(i).Name; !slices.Contains(kept, name) && !slices.Contains(apart, name) {
+			t.Errorf("nobody knows whether %s makes two states different: it belongs to kept or to apart", name)
+		}
+	}
+}
