@@ -31,8 +31,11 @@ func (f *finder) look(n ast.Node) {
 	case *ast.TypeSwitchStmt:
 		f.cases(n, true, n.Body.List)
 	case *ast.ReturnStmt:
+		fails := f.fails(n)
 		for i, e := range n.Results {
-			f.result(e, i)
+			if i == len(n.Results)-1 || !fails {
+				f.result(e, i)
+			}
 		}
 	case ast.Expr:
 		f.expression(n)
@@ -124,6 +127,28 @@ func (f *finder) last(s ast.Stmt) bool {
 		inner = n
 	}
 	return f.fun.Type.Results != nil
+}
+
+// fails tells that a return surely returns an error: it makes one, or stands where
+// one was found. Nobody may look at what else it returns.
+func (f *finder) fails(n *ast.ReturnStmt) bool {
+	results := f.signature().Results()
+	if results.Len() < 2 || len(n.Results) != results.Len() || !types.Identical(results.At(results.Len()-1).Type(), types.Universe.Lookup("error").Type()) {
+		return false
+	}
+	switch e := n.Results[len(n.Results)-1].(type) {
+	case *ast.CallExpr:
+		return f.text(e)
+	case *ast.UnaryExpr:
+		return e.Op == token.AND
+	case *ast.Ident:
+		for _, above := range slices.Backward(f.path) {
+			if in, ok := above.(*ast.IfStmt); ok {
+				return f.code(in.Cond) == e.Name+" != nil"
+			}
+		}
+	}
+	return false
 }
 
 // result is one value of a return: an error is none and none is one, what is true

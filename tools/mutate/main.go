@@ -30,7 +30,7 @@ func main() {
 // options are what the command line says.
 type options struct {
 	survivors, out, known string
-	only, suites          *regexp.Regexp
+	only, tests           *regexp.Regexp
 	atLeast               float64
 	under                 time.Duration
 	list                  bool
@@ -45,7 +45,7 @@ func parse(args []string) (options, error) {
 	set.StringVar(&o.out, "out", "", "write what became of each mutant to `file`, as it comes")
 	set.StringVar(&o.known, "known", "", "take over from such a `file` of an earlier run what was noticed then, and run the others alone")
 	set.StringVar(&only, "only", "", "only the functions whose \"FILE FUNCTION\" matches `regexp`")
-	set.StringVar(&which, "suites", "", "only the tests of packages that match `regexp`")
+	set.StringVar(&which, "tests", "", "only the tests whose \"PACKAGE TEST\" matches `regexp`")
 	set.Float64Var(&o.atLeast, "at-least", 95, "the score that must be reached, in `percent`")
 	set.DurationVar(&o.under, "under", time.Hour, "only the tests that take less of the CPU than `time`, to be quick")
 	set.BoolVar(&o.list, "list", false, "list the mutants and run nothing")
@@ -60,7 +60,7 @@ func parse(args []string) (options, error) {
 	if o.only, err = regexp.Compile(only); err != nil {
 		return o, err
 	}
-	o.suites, err = regexp.Compile(which)
+	o.tests, err = regexp.Compile(which)
 	return o, err
 }
 
@@ -98,10 +98,9 @@ func run(ctx context.Context, root string, all []suite, args []string, stdout, s
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	r := &runner{root: root, work: work, under: o.under, killers: map[string][]*trial{}}
+	r := &runner{root: root, work: work, under: o.under, only: o.tests, killers: map[string][]*trial{}, kills: map[*trial]int{}}
 	began := time.Now()
-	chosen := slices.DeleteFunc(all, func(s suite) bool { return !o.suites.MatchString(s.pkg) })
-	if err := r.build(ctx, packs, places, ids, chosen); err != nil {
+	if err := r.build(ctx, packs, places, ids, all); err != nil {
 		return err
 	}
 	if err := r.baseline(ctx); err != nil {

@@ -47,8 +47,10 @@ const (
 type runner struct {
 	root, work string
 	under      time.Duration // tests that take longer are left out
+	only       *regexp.Regexp
 	trials     []*trial
 	killers    map[string][]*trial // functions → the tests that killed there, the last first
+	kills      map[*trial]int
 }
 
 // build writes the changed files and compiles every suite with them laid over.
@@ -105,7 +107,7 @@ func (r *runner) list(ctx context.Context, s suite, binary string) error {
 		return fmt.Errorf("listing the tests of %s: %w", s.pkg, err)
 	}
 	for name := range strings.FieldsSeq(string(out)) {
-		if !regexp.MustCompile(`^Test`).MatchString(name) {
+		if !strings.HasPrefix(name, "Test") || !r.only.MatchString(s.pkg+" "+name) {
 			continue
 		}
 		each := s.each
@@ -175,10 +177,8 @@ func (r *runner) run(ctx context.Context, tests []*trial, id int, wait time.Dura
 		names[i] = t.name
 		cost += t.cost
 	}
-	cpu := int(wait.Seconds())
-	if cost > 0 {
-		cpu = int((5*cost + 3*time.Second).Seconds())
-	} else {
+	cpu := int((5*cost + 3*time.Second).Seconds())
+	if cost == 0 { // not known yet
 		cpu = int(min(wait, r.under+2*time.Second).Seconds())
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
@@ -230,7 +230,7 @@ func (r *runner) judge(ctx context.Context, m *mutant) (verdict, string) {
 		return notReached, ""
 	}
 	where := m.file + " " + m.fun
-	for _, b := range batches(reach, r.killers[where]) {
+	for _, b := range r.batches(reach, r.killers[where]) {
 		wait := waitAtLeast
 		for _, t := range b {
 			wait += 30 * t.cost
@@ -245,6 +245,7 @@ func (r *runner) judge(ctx context.Context, m *mutant) (verdict, string) {
 				by = t
 			}
 		}
+		r.kills[by]++
 		last := slices.DeleteFunc(r.killers[where], func(t *trial) bool { return t == by })
 		r.killers[where] = append([]*trial{by}, last[:min(len(last), 3)]...)
 		return res.verdict, by.String()
@@ -253,22 +254,26 @@ func (r *runner) judge(ctx context.Context, m *mutant) (verdict, string) {
 }
 
 // batches puts the tests into runs of one binary each: first those that have killed
-// in the function before, then by their cost.
-func batches(tests, killers []*trial) [][]*trial {
-	const cheap, dear = 100 * time.Millisecond, 600 * time.Millisecond
+// in the function before, then those that have killed most, then by their cost.
+func (r *runner) batches(tests, killers []*trial) [][]*trial {
+	const cheap, dear, last = 100 * time.Millisecond, 600 * time.Millisecond, 4
+	best := slices.Clone(tests)
+	slices.SortStableFunc(best, func(x, y *trial) int { return cmp.Compare(r.kills[y], r.kills[x]) })
 	tier := func(t *trial) int {
 		switch {
-		case slices.Contains(killers, t) && t.cost < dear:
+		case t.cost >= dear:
+			return last
+		case slices.Contains(killers, t):
 			return 0
-		case t.cost < cheap:
+		case r.kills[t] > 0 && slices.Contains(best[:min(len(best), 8)], t):
 			return 1
-		case t.cost < dear:
+		case t.cost < cheap:
 			return 2
 		}
 		return 3
 	}
 	var out [][]*trial
-	for want := range 4 {
+	for want := range last + 1 {
 		var here [][]*trial
 		for _, t := range tests {
 			if tier(t) != want {
@@ -277,7 +282,7 @@ func batches(tests, killers []*trial) [][]*trial {
 			i := slices.IndexFunc(here, func(b []*trial) bool {
 				return b[0].binary == t.binary && b[0].skip == t.skip && slices.Equal(b[0].args, t.args)
 			})
-			if i < 0 || want == 3 {
+			if i < 0 || want == last {
 				here = append(here, []*trial{t})
 			} else {
 				here[i] = append(here[i], t)

@@ -19,6 +19,7 @@ import (
 //   - names: declarations, types, constants where they are declared (they are
 //     changed where they are used), and assignments that declare (:=), whose right
 //     side is changed within.
+//   - what is returned beside an error: nobody may look at it.
 //   - what is an element of a map, and a channel's send and receive.
 //
 // skipped tells that nothing is changed in n and below.
