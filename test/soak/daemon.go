@@ -155,14 +155,20 @@ func newDaemon(name, site, program, dir, listen, store string) (*daemon, error) 
 	return d, err
 }
 
-// live is the number of keys in the store, as its member knows it. Its own metric
-// counts those too that are gone, until it forgets what is an hour past.
-func (d *daemon) live(ctx context.Context) (int64, error) {
+// live is the number of keys in the store, as its member knows it, and how many of
+// them remember a group. The member's own metric counts those too that are gone, until
+// it forgets what is an hour past.
+func (d *daemon) live(ctx context.Context) (all, groups int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	r, err := d.keys.Get(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithCountOnly(), clientv3.WithSerializable())
+	r, err := d.keys.Get(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithKeysOnly(), clientv3.WithSerializable())
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return r.Count, nil
+	for _, kv := range r.Kvs {
+		if strings.Contains(string(kv.Key), "/group/") {
+			groups++
+		}
+	}
+	return r.Count, groups, nil
 }

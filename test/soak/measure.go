@@ -80,11 +80,11 @@ func (w *world) look(ctx context.Context, d *daemon) (sample, bool) {
 	if err != nil {
 		return s, false
 	}
-	keys, err := d.live(ctx)
+	keys, groups, err := d.live(ctx)
 	if err != nil {
 		return s, false
 	}
-	s.values["store keys"] = float64(keys)
+	s.values["store keys"], s.values["groups remembered"] = float64(keys-groups), float64(groups)
 	for _, q := range quantities() {
 		from := own
 		if q.store {

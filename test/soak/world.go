@@ -119,7 +119,7 @@ func rules(n int) string {
 		b.WriteString("    for: 8s\n    mode: auto\n    quorum: {agree: 2, of: 3}\n    fence: {accept_split_brain: simulated}\n")
 		fmt.Fprintf(&b, "    guards: {lag_under: 5m, lag_unknown: allow, data_age_under: 1m, cooldown: 5s, max_concurrent: %d}\n", 8+n%2)
 	}
-	b.WriteString("  - failover: noise\n    targets: '{name=\"nobody\"}'\n    site_unreachable: az-a\n    alert: '{alertname=\"Noise\"}'\n    for: 1m\n    mode: dry_run\n")
+	b.WriteString("  - failover: noise\n    targets: '{name=\"nobody\"}'\n    site_unreachable: az-a\n    alert: '{alertname=\"Noise\"}'\n    for: 8s\n    mode: dry_run\n")
 	return b.String()
 }
 
