@@ -21,8 +21,12 @@ type clock struct {
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return dayMoved(time.Now().Add(c.drifted()), c.wrong)
+	now := time.Now().Add(c.drifted())
+	return timeOf(now.Add(c.wrong), now.Sub(booted()))
 }
+
+// booted is when the machines were, long before any story.
+func booted() time.Time { return time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 func (c *clock) drifted() time.Duration {
 	if c.rate == 0 {
@@ -45,41 +49,36 @@ func (c *clock) drift(rate float64) {
 	c.gone, c.since, c.rate = c.drifted(), time.Now(), rate
 }
 
-// dayMoved is a time with another time of day and the same monotonic reading, as a
-// machine has it whose wall clock was set. The package time offers no way to make
-// one: its first word holds nanoseconds below 30 bits of seconds, and the highest bit
-// tells that there is a monotonic reading. TestTheTimeOfDay holds that.
-func dayMoved(t time.Time, by time.Duration) time.Time {
-	const (
-		monotonic = 1 << 63
-		second    = 1 << 30
-	)
-	word := (*uint64)(unsafe.Pointer(&t))
-	if by == 0 || *word&monotonic == 0 {
-		return t.Add(by)
-	}
-	day, part := int64(*word&^monotonic/second), int64(*word%second)+int64(by)
-	day, part = day+part/1e9, part%1e9
-	if part < 0 {
-		day, part = day-1, part+1e9
-	}
-	*word = monotonic | uint64(day)*second | uint64(part)
+// timeOf is a time of day with a monotonic reading of its own, as a machine has it
+// whose wall clock was set. The package time offers no way to make one, and in a
+// bubble of virtual time its times have no such reading: the first word has the
+// highest bit set, 33 bits of seconds since 1885 and 30 of nanoseconds, the second
+// the reading. TestTheTimeOfDay holds that.
+func timeOf(day time.Time, reading time.Duration) time.Time {
+	const from1885 = 2_682_288_000 // seconds to 1970
+	t := day.Round(0)
+	words := (*struct {
+		wall uint64
+		ext  int64
+	})(unsafe.Pointer(&t))
+	words.wall = 1<<63 | uint64(day.Unix()+from1885)<<30 | uint64(day.Nanosecond())
+	words.ext = int64(reading)
 	return t
 }
 
-// TestTheTimeOfDay holds what dayMoved knows of the package time.
+// TestTheTimeOfDay holds what timeOf knows of the package time.
 func TestTheTimeOfDay(t *testing.T) {
-	now := time.Now()
+	day := time.Now().Round(0)
 	for _, by := range []time.Duration{0, 1, -1, time.Second, -time.Second, 1500 * time.Millisecond, -20*time.Second - 999999999} {
-		moved := dayMoved(now, by)
-		if passed := moved.Sub(now); passed != 0 {
-			t.Errorf("moved by %s: %s have passed", by, passed)
+		was, is := timeOf(day, time.Hour), timeOf(day.Add(by), time.Hour+time.Minute)
+		if passed := is.Sub(was); passed != time.Minute {
+			t.Errorf("moved by %s within a minute: %s have passed", by, passed)
 		}
-		if day := moved.Round(0).Sub(now.Round(0)); day != by {
-			t.Errorf("moved by %s: the time of day has moved by %s", by, day)
+		if moved := is.Round(0).Sub(was.Round(0)); moved != by || !was.Round(0).Equal(day) {
+			t.Errorf("moved by %s within a minute: the time of day has moved by %s from %s", by, moved, was)
 		}
-		if later := moved.Add(time.Hour).Sub(now); later != time.Hour {
-			t.Errorf("moved by %s, an hour later: %s", by, later)
+		if later := is.Add(time.Hour).Sub(was); later != time.Hour+time.Minute {
+			t.Errorf("moved by %s, and an hour later: %s", by, later)
 		}
 	}
 }

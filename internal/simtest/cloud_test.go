@@ -165,6 +165,9 @@ func (g *group) take(incident string, signed time.Time, queued bool) (replicatio
 	case replication.HuaweiDWS:
 		// A second failover swaps the roles back.
 	case replication.AliyunEBS:
+		if g.state == replication.Errored {
+			return replication.Rejected, "not allowed in this state"
+		}
 		if g.active == azB || g.state != replication.Replicating {
 			return replication.Accepted, "" // accepted again, and nothing comes of it
 		}
