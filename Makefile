@@ -23,7 +23,9 @@ LDFLAGS  = -s -w -X $(STAMP).Version=$(VERSION) -X $(STAMP).Revision=$(REVISION)
 DEMO_FLAGS   ?=
 TEST_FLAGS   ?=
 CHAOS_FLAGS  ?=
-PROOF_SEEDS  ?= 20000
+PROOF_SEEDS  ?= 100000
+HISTORIES    ?= 10000
+HISTORIES_FLAGS ?=
 SOAK         ?= 30m
 SOAK_FLAGS   ?=
 TEST_TIMEOUT ?= 15m
@@ -72,9 +74,13 @@ measure: ## Measure how long decisions take, in turn with Debian's redis-sentine
 	$(GO) test -count=1 -timeout 40m -v -run '^TestHowLongDecisionsTake$$' ./test/chaos -chaos.measure $(MEASURE_FLAGS)
 
 .PHONY: proof
-proof: ## Play 20,000 simulated stories and take each protection out once, about twenty minutes (PROOF_SEEDS=…).
-	$(GO) test -count=1 -timeout 60m ./internal/simtest -run '^TestStories' -seeds $(PROOF_SEEDS)
+proof: ## Play 100,000 simulated stories and take each protection out once, about half an hour (PROOF_SEEDS=…).
+	$(GO) test -count=1 -timeout 0 -v ./internal/simtest -run '^TestStories$$' -seeds $(PROOF_SEEDS)
 	$(GO) test -count=1 -timeout 60m -v ./internal/simtest -run '^TestControls$$' -controls .
+
+.PHONY: histories
+histories: ## Hold the simulation's model of the store against etcd in 10,000 random histories, half an hour (HISTORIES=…).
+	$(GO) test -count=1 -timeout 180m -v ./internal/quorum -run '^Test(RandomHistories|LedgerHistories|LeasesRunOutAlike|ClientsAtOnce|RivalsClaim)$$' -histories $(HISTORIES) $(HISTORIES_FLAGS)
 
 .PHONY: soak
 soak: build ## Run three observers with churn for SOAK (default 30m): nothing grows, each loss acts once (SOAK_FLAGS=…).

@@ -13,13 +13,13 @@ import (
 
 var fingerprints = flag.Bool("fingerprints", false, "print the story of each seed and nothing else; for the process that TestStoriesAgree starts")
 
-// TestStoriesAgree plays seeds twice in this process and once in another one: the
+// TestStoriesAgree plays a twentieth of the seeds twice in this process and once in another one: the
 // same seed is the same story, word for word.
 func TestStoriesAgree(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var here bytes.Buffer
-	differ := 0
-	for seed := *first; seed < *first+*seeds; seed++ {
+	differ, n := 0, max(*seeds/20, 1)
+	for seed := *first; seed < *first+n; seed++ {
 		w := play(t, draw(seed))
 		fmt.Fprintf(&here, "seed %d\n%s\n", seed, w.text())
 		if *fingerprints {
@@ -34,7 +34,7 @@ func TestStoriesAgree(t *testing.T) {
 		_, _ = os.Stdout.Write(here.Bytes())
 		return
 	}
-	t.Logf("%d of %d stories differ when they are played again", differ, *seeds)
+	t.Logf("%d of %d stories differ when they are played again", differ, n)
 	there, err := storiesElsewhere(t)
 	if err != nil {
 		t.Fatal(err)

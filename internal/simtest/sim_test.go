@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	seeds   = flag.Uint64("seeds", 50, "how many stories to play")
+	seeds   = flag.Uint64("seeds", 1000, "how many stories to play")
 	first   = flag.Uint64("seed", 1, "the first of them")
 	tell    = flag.Bool("tell", false, "print each story, one after the other in this process")
 	until   = flag.Bool("until", false, "end with the first story that fails")
@@ -70,5 +70,16 @@ func playHere(t *testing.T, n uint64, planOf func(seed uint64) plan, m *meter) {
 		if *until {
 			return
 		}
+	}
+}
+
+// BenchmarkStory is what one story costs on one core; what is played apart costs the
+// same on each.
+func BenchmarkStory(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	t, seed := new(testing.T), *first
+	for b.Loop() {
+		play(t, draw(seed))
+		seed++
 	}
 }
