@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/drwatch/drwatch/internal/replication"
@@ -188,7 +189,7 @@ func (l *Ledger) Approve(ctx context.Context, incident string, a replication.App
 			a.At = l.o.Now()
 		}
 		a.At = a.At.Round(0).UTC()
-		rec.Approvals = append(rec.Approvals, a)
+		rec.Approvals = append(slices.Clip(rec.Approvals), a) // a list that was decoded once is shared
 		return personEntry("approve", a.Who, a.Reason, a.At), nil
 	})
 }
