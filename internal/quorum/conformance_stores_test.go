@@ -25,7 +25,7 @@ type onEtcd struct {
 
 func newOnEtcd(t *testing.T) *onEtcd {
 	t.Helper()
-	e := &onEtcd{patience: 10 * time.Second}
+	e := &onEtcd{patience: 30 * time.Second}
 	if *memberCount == 1 {
 		e.aloneWithClients(t)
 	} else {
