@@ -17,8 +17,10 @@ type ending struct {
 // is lifted, and everybody takes turns. It tells what is left after a long time.
 func (w *world) goOn(e ending) string {
 	_ = w.root.Unfreeze(context.Background(), "sre", "go on") // it may not be frozen
-	w.verdict = replication.Go
-	w.vote()
+	if w.vetoes {
+		w.vetoes = false
+		w.say(w.against)
+	}
 	w.left = budget{Time: -1}
 	for _, l := range w.lives {
 		l.still = false

@@ -105,10 +105,7 @@ func (l *life) Evaluate(context.Context) (failover.Evaluation, error) {
 		if w.free { // the search has not begun
 			verdict = replication.Pending
 		}
-		vote := replication.Vote{
-			Observer: l.name, Site: l.site, Rule: w.rule.Name, RuleHash: w.rule.Hash, Group: g.Key, Verdict: verdict,
-			Since: w.began, Mode: replication.Auto, For: w.rule.For,
-		}
+		vote := w.ballot(l.name, l.site, verdict)
 		eval.Rules[0].Targets = []failover.Target{{
 			Group: g, ActiveSite: "az-a", TargetSite: "az-b", LastGood: w.began, Since: w.began, State: "firing", Vote: vote, ActionTimeout: actionTimeout,
 		}}

@@ -78,7 +78,7 @@ func (w *world) state() []item {
 			out = append(out, text("late"), rev(token), count(all[token].Attempt), text(string(all[token].Outcome)))
 		}
 	}
-	out = append(out, text("voter"), text(string(w.verdict)), text("cloud"), count(int(w.cloud.phase)), count(w.cloud.effects), count(len(w.cloud.tokens)))
+	out = append(out, text("veto"), yes(w.vetoes), text("cloud"), count(int(w.cloud.phase)), count(w.cloud.effects), count(len(w.cloud.tokens)))
 	if w.cloud.phase == taken {
 		out = append(out, since(w.cloud.takenAt, 9))
 	}

@@ -55,7 +55,9 @@ type world struct {
 	began   time.Time
 	root    *quorumtest.Store
 	voter   *quorumtest.Store
+	against *quorumtest.Store   // of one more in the lost site, which has nothing to say but a veto
 	verdict replication.Verdict // of the voter
+	vetoes  bool
 	key     replication.GroupKey
 	rule    failover.Rule
 	lives   []*life
@@ -91,7 +93,7 @@ func newWorld(s scope) *world {
 	}
 	w.root = quorumtest.New(time.Now, "root", "nowhere")
 	w.root.Watched(w.judge)
-	w.voter = w.root.Join(time.Now, "three", "az-c")
+	w.voter, w.against = w.root.Join(time.Now, "three", "az-c"), w.root.Join(time.Now, "four", "az-a")
 	w.lives = []*life{w.start(0), w.start(1)}
 	// The first leads, everybody has seen the others' hearts beat, and the voter says
 	// go now.
@@ -113,15 +115,25 @@ func (w *world) run(l *life) {
 	synctest.Wait()
 }
 
-// vote is what the third observer does: it lives, and never leads.
+// vote is what those do that never lead: they live, and say what they have to say.
 func (w *world) vote() {
+	w.say(w.voter, w.ballot("three", "az-c", w.verdict))
+	if w.vetoes {
+		w.say(w.against, w.ballot("four", "az-a", replication.Veto))
+	}
+}
+
+func (w *world) say(who *quorumtest.Store, votes ...replication.Vote) {
 	ctx := context.Background()
-	err := w.voter.PublishVotes(ctx, []replication.Vote{{
-		Observer: "three", Site: "az-c", Rule: w.rule.Name, RuleHash: w.rule.Hash, Group: w.key, Verdict: w.verdict,
+	if err := errors.Join(who.PublishVotes(ctx, votes), who.Renew(ctx)); err != nil {
+		w.violated("a voter: %v", err)
+	}
+}
+
+func (w *world) ballot(name, site string, v replication.Verdict) replication.Vote {
+	return replication.Vote{
+		Observer: name, Site: site, Rule: w.rule.Name, RuleHash: w.rule.Hash, Group: w.key, Verdict: v,
 		Since: w.began, Mode: replication.Auto, For: w.rule.For,
-	}})
-	if err := errors.Join(err, w.voter.Renew(ctx)); err != nil {
-		w.violated("the voter: %v", err)
 	}
 }
 
@@ -183,8 +195,8 @@ func (w *world) persons() []choice {
 	if id := w.open(); id != "" {
 		add(&w.left.Abort, "a person aborts", func() { w.aborted = w.root.Abort(ctx, id, "sre", "no") == nil || w.aborted })
 	}
-	add(&w.left.Veto, "the voter vetoes", func() {
-		w.verdict = replication.Veto
+	add(&w.left.Veto, "one more sees the site, and vetoes", func() {
+		w.vetoes = true
 		w.vote()
 	})
 	if w.cloud.phase == resting {
