@@ -16,6 +16,10 @@ const root = "/drwatch/test/"
 
 // judgeCommit looks at each transaction the moment it is applied.
 func (w *world) judgeCommit(a quorumtest.Applied) {
+	w.judgeEntries(a)
+	if a.Txn.Op == "vote" {
+		w.judgeVotes(a)
+	}
 	for _, p := range a.Txn.Puts {
 		id, ok := strings.CutPrefix(p.Key, root+"incident/")
 		if !ok {
@@ -27,11 +31,16 @@ func (w *world) judgeCommit(a quorumtest.Applied) {
 			return
 		}
 		w.judgeHolder(a, inc)
+		w.judgeToken(a, inc)
 		w.judgePhase(a, inc)
+		w.judgeMode(inc)
+		w.judgeEnding(a, inc)
 		switch a.Txn.Op {
 		case "claim":
 			w.tell("%s claims %s as %s, votes of %s", a.Observer, inc.Name, inc.ID, voters(inc))
 			w.judgeClaim(a, inc)
+		case "aborting":
+			w.judgeAbort(inc)
 		case "take over":
 			w.tell("%s takes %s over (%s)", a.Observer, inc.ID, inc.Phase)
 		case "write":
@@ -73,6 +82,8 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 		return // who asks stands in for the votes
 	}
 	w.judgeVetoes(a, inc, "claimed")
+	w.judgeBudget(a, inc)
+	w.judgeLag(inc)
 	sites := map[string]bool{}
 	for _, v := range inc.Votes {
 		sites[v.Site] = true
@@ -84,9 +95,9 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 		if v.RuleHash != inc.RuleHash {
 			w.violated("%s is claimed with the vote of %s on another rule", inc.Name, v.Observer)
 		}
-		o.daemon().mu.Lock()
-		said := o.daemon().said
-		o.daemon().mu.Unlock()
+		w.mu.Lock()
+		said := o.said
+		w.mu.Unlock()
 		if said.blind {
 			w.violated("%s is claimed with the vote of %s, which saw no site at all", inc.Name, v.Observer)
 		}
@@ -174,6 +185,7 @@ func (w *world) judgeIntent(a quorumtest.Applied, inc replication.Incident) {
 	if inc.Person == nil {
 		w.judgeVetoes(a, inc, "about to be called")
 		w.judgeSlots(a, inc)
+		w.judgeAgreed(a, inc)
 	}
 	w.mu.Lock()
 	w.intents[inc.ID] = w.now()
@@ -252,6 +264,7 @@ func (w *world) judgeEnd() {
 			w.violated("the journal of %s: %v", it.ID, err)
 		}
 	}
+	w.judgeSilence(c)
 	w.judgeProgress(c)
 }
 

@@ -46,6 +46,7 @@ type observer struct {
 	clock clock  // of its machine
 	file  string // the rules that its machine has, under w.mu
 	alive bool   // under w.mu
+	said  sight  // what the votes in the store rest on, under w.mu
 	life  atomic.Pointer[life]
 }
 
@@ -73,13 +74,17 @@ type life struct {
 	up         map[string]bool
 	lastUp     map[string]time.Time // the newest probe that found the site
 	was        sight                // at the last evaluation
-	said       sight                // at the last whose votes were published
 	blindSince time.Time            // since when no probe finds any site; zero while one does
 	groups     []replication.Group
 	polled     time.Time
 	stalled    time.Duration // what each of its requests to the store takes more
 	late       time.Duration // after that its next request to the store arrives
 	days       clockWatch
+	born       time.Time            // by no clock of a machine
+	polledAt   time.Time            // the same of the last poll
+	saying     bool                 // its votes are on their way
+	firing     map[string]time.Time // groups, since when the trigger holds for its time
+	told       map[string]time.Time // groups, when a person was told last that nothing becomes of them
 }
 
 // theEngine is what the observers of all stories put their expressions to: it is dear
@@ -95,7 +100,8 @@ func (o *observer) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &life{
 		observer: o, stop: stop, started: o.clock.now(), changed: make(chan struct{}, 1),
-		rounds: map[string][]time.Time{}, up: map[string]bool{}, lastUp: map[string]time.Time{},
+		rounds: map[string][]time.Time{}, up: map[string]bool{}, lastUp: map[string]time.Time{}, born: time.Now(),
+		firing: map[string]time.Time{}, told: map[string]time.Time{},
 	}
 	o.life.Store(l)
 	l.store = w.root.Join(l.now, o.name, o.site)
@@ -273,7 +279,7 @@ func (l *life) poll() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.groups, l.polled = groups, now
+	l.groups, l.polled, l.polledAt = groups, now, time.Now()
 }
 
 // decide is the daemon's own loop: a round when something happened, when a hold
@@ -336,9 +342,35 @@ func (l *life) Evaluate(ctx context.Context) (failover.Evaluation, error) {
 	as := evidence.Observer{Mode: replication.Auto, ActionTimeout: func(string) time.Duration { return actionTimeout }, Told: l.evaluator.Told}
 	out := failover.Evaluation{At: now, SiteUp: got.SiteUp, Groups: groups, AllPolled: !polled.IsZero(), Probed: map[string]bool{"az-a": true, "az-b": true}}
 	for _, r := range got.Rules {
+		l.noteFiring(r)
 		out.Rules = append(out.Rules, as.View(r))
 	}
 	return out, nil
+}
+
+// noteFiring notes since when each trigger has held for its time.
+func (l *life) noteFiring(r policy.RuleResult) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range r.Targets {
+		name := t.Target.Group.Name
+		switch {
+		case t.State != policy.StateFiring:
+			delete(l.firing, name)
+		case l.firing[name].IsZero():
+			l.firing[name] = time.Now()
+		}
+	}
+}
+
+// saysSo: the votes in the store are those of the last evaluation.
+func (l *life) saysSo() {
+	l.mu.Lock()
+	was := l.was
+	l.mu.Unlock()
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	l.said = was
 }
 
 // session is the store's, and takes down what this observer has said.
@@ -352,13 +384,19 @@ func (s session) LeaseLeftIn(rev int64) time.Duration {
 func (s session) Lead(ctx context.Context) (replication.Leader, bool, error) {
 	return s.l.store.Lead(ctx)
 }
+func (l *life) setSaying(is bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.saying = is
+}
+
 func (s session) Resign(ctx context.Context) error { return s.l.store.Resign(ctx) }
 func (s session) PublishVotes(ctx context.Context, votes []replication.Vote) error {
+	s.l.setSaying(true)
+	defer s.l.setSaying(false)
 	err := s.l.store.PublishVotes(ctx, votes)
 	if err == nil {
-		s.l.mu.Lock()
-		defer s.l.mu.Unlock()
-		s.l.said = s.l.was
+		s.l.saysSo()
 	}
 	return err
 }

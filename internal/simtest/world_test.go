@@ -29,6 +29,7 @@ type world struct {
 	agree     int              // sites that must
 	tokens    map[string]int64 // of each incident, the newest
 	phases    map[string]replication.Phase
+	modes     map[string]replication.Mode
 	intents   map[string]time.Duration // when each incident's last intent was written
 
 	mu         sync.Mutex
@@ -117,6 +118,11 @@ func (e ear) Handle(_ context.Context, r slog.Record) error {
 		return nil
 	}
 	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "group" {
+			e.l.mu.Lock()
+			defer e.l.mu.Unlock()
+			e.l.told[a.Value.String()] = time.Now()
+		}
 		if a.Key == "why" {
 			e.l.w.tell("%s tells a person: %s", e.l.name, a.Value)
 			e.l.w.mu.Lock()
