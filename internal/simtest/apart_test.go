@@ -177,7 +177,7 @@ func begin(test string) (*player, error) {
 	})
 	p := &player{cmd: exec.Command(program, args...)}
 	// Memory is cheaper than collecting what each story leaves behind.
-	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=800", "GOMEMLIMIT=1GiB")
+	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=1600", "GOMEMLIMIT=1GiB")
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.errors
 	if p.ask, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
