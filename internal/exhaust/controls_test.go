@@ -135,7 +135,7 @@ func (c control) found(dir string) (string, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
-	out, err := exec.Command(program, "-test.run=^TestEveryInterleaving$", "-test.timeout=60m", "-full", "-ends=false", "-ahead=0", "-scope=^"+regexp.QuoteMeta(c.scope)+"$").CombinedOutput()
+	out, err := exec.Command(program, "-test.run=^TestEveryInterleaving$", "-test.timeout=60m", "-full", "-ever", "-ends=false", "-ahead=0", "-scope=^"+regexp.QuoteMeta(c.scope)+"$").CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		return "", err
 	}

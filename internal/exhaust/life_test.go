@@ -84,7 +84,7 @@ func (l *life) rest() {
 	if !l.rounding {
 		l.turn.forget()
 	}
-	if !l.running() {
+	if !l.running() && !l.w.waits(l, l.step) { // a write without an answer is read back by itself
 		l.step.forget()
 	}
 }
