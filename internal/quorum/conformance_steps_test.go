@@ -77,26 +77,26 @@ func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
 func (g *generator) step() step {
 	switch n := g.r.IntN(100); {
-	case n < 42:
+	case n < 40:
 		return g.commit()
-	case n < 52:
+	case n < 50:
 		return step{do: "scan", keys: g.some(1+g.r.IntN(3), prefixes())}
-	case n < 58:
+	case n < 56:
 		return step{do: "get", keys: g.some(1+g.r.IntN(3), keyNames())}
-	case n < 67:
+	case n < 65:
 		return step{do: "past", keys: []string{pick(g.r, prefixes())}, back: int64(g.r.IntN(9)) - 1, local: g.r.IntN(2) == 0}
-	case n < 76:
+	case n < 74:
 		g.grants++
 		return step{do: "grant", lease: g.grants, ttl: longTTL + time.Duration(g.r.IntN(4000))*time.Millisecond}
-	case n < 81:
+	case n < 79:
 		return step{do: "keep alive", lease: g.leaseEver()}
-	case n < 86:
+	case n < 84:
 		return step{do: "revoke", lease: g.leaseEver()}
-	case n < 90:
+	case n < 88:
 		return step{do: "pass", ttl: time.Duration(g.r.IntN(5)) * longTTL / 4}
-	case n < 94:
+	case n < 92:
 		return step{do: "watch", back: int64(g.r.IntN(8)) - 3}
-	case n < 97:
+	case n < 95:
 		return step{do: "compact", back: int64(g.r.IntN(7)) - 1}
 	}
 	return g.wrong()
