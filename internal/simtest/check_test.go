@@ -83,6 +83,7 @@ func (w *world) judgeClaim(a quorumtest.Applied, inc replication.Incident) {
 	}
 	w.judgeVetoes(a, inc, "claimed")
 	w.judgeBudget(a, inc)
+	w.judgeCooldown(inc)
 	w.judgeLag(inc)
 	sites := map[string]bool{}
 	for _, v := range inc.Votes {
@@ -164,11 +165,24 @@ func latched(record []byte) bool {
 	return json.Unmarshal(record, &r) == nil && r.Latch != nil
 }
 
-// judgeVetoes: no veto stands in the store.
+// judgeVetoes: no veto stands in the store, and nobody there sees the other site down.
 func (w *world) judgeVetoes(a quorumtest.Applied, inc replication.Incident, what string) {
 	for _, it := range a.Under(root + "vote/") {
-		if strings.Contains(string(it.Value), `"v":"veto"`) && strings.Contains(string(it.Value), inc.Key().String()) {
+		var shard struct {
+			Votes map[string]struct {
+				Verdict replication.Verdict `json:"v"`
+				Down    bool                `json:"d"`
+			} `json:"v"`
+		}
+		if json.Unmarshal(it.Value, &shard) != nil {
+			continue
+		}
+		v := shard.Votes[inc.Key().String()]
+		if v.Verdict == replication.Veto {
 			w.violated("%s is %s under the veto of %s", inc.Name, what, it.Key)
+		}
+		if v.Down {
+			w.violated("%s is %s to a site that is down by %s", inc.Name, what, it.Key)
 		}
 	}
 }
@@ -194,8 +208,12 @@ func (w *world) judgeIntent(a quorumtest.Applied, inc replication.Incident) {
 	if inc.Person == nil && last.ExpectedStatus != "protected" || last.ExpectedActive != inc.Plan.From {
 		w.violated("an intent of %s on a group that is %s at %s", inc.ID, last.ExpectedStatus, siteOf(last.ExpectedActive))
 	}
+	w.judgeOnTheirWay(inc)
 	unknown := 0
 	for i, c := range inc.Calls {
+		if c.Outcome == replication.Uncertain && !c.ChangedAt.IsZero() {
+			w.violated("an intent of %s although the group has changed since a call of unknown outcome", inc.ID)
+		}
 		switch c.Outcome {
 		case replication.Accepted:
 			w.violated("an intent of %s after an accepted call", inc.ID)

@@ -78,6 +78,14 @@ type group struct {
 	tokens   map[string]bool // of incidents whose call had an effect: the ClientToken
 	calls    int             // requests whose first byte left
 	effects  []effect
+	sends    []*send
+}
+
+// send is a call whose first byte left; answered when its sender knows what the
+// provider said.
+type send struct {
+	at       time.Duration
+	answered bool
 }
 
 type effect struct {
@@ -264,11 +272,15 @@ func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent 
 	if f == arrives && !w.reaches(p.l.name, "cloud") {
 		f = requestLost
 	}
+	this := &send{at: w.now()}
+	g.change(func() { g.sends = append(g.sends, this) })
 	unknown := failover.Sent{Outcome: replication.Uncertain, Err: errors.New(string(f))}
 	switch f {
 	case throttledFor:
+		this.answered = true
 		return failover.Sent{Outcome: replication.Throttled, Status: 429, Err: errors.New("slow down")}
 	case refusedFor:
+		this.answered = true
 		return failover.Sent{Outcome: replication.Rejected, Status: 400, Err: errors.New("not today")}
 	case requestLost:
 		p.l.wait(ctx, actionTimeout)
@@ -295,6 +307,7 @@ func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent 
 	default: // it comes at once
 	}
 	p.l.step(ctx, "answered")
+	this.answered = true
 	sent := failover.Sent{Outcome: outcome, Status: 200}
 	if outcome != replication.Accepted {
 		sent.Status, sent.Err = 400, errors.New(why)

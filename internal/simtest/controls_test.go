@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -37,6 +38,7 @@ const (
 	fileExecute = "failover/execute.go"
 	fileVerify  = "failover/verify.go"
 	fileVote    = "policy/vote.go"
+	fileGuards  = "failover/conditions.go"
 )
 
 func one(name string, within int, focus, file, was, is string) control {
@@ -109,6 +111,26 @@ func protections() []control {
 			{"failover/conditions.go", "len(c.Slots[r.Name]), r.MaxConcurrent, ", "0, r.MaxConcurrent, "},
 			{"failover/drive.go", "	return taken < rec.Plan.MaxConcurrent", "	return true"},
 		}, "", 1000},
+		one("votes that come late are refused", 300, "seed=1; at=20s, what=late, step=store vote, last=9s", "quorum/ledger/votes.go",
+			"		If: []Compare{unchanged(\"the heartbeat of observer \"+l.o.Observer, l.keys.observer(l.o.Observer), l.current().rev)},\n", ""),
+		one("one vote a site counts", 300, "seed=1, crew=two a site; at=5s, what=crash, who=obs-w, last=69s", fileDecide, "bySite[v.Site] = v", "bySite[v.Observer] = v"),
+		one("the target site is not down", 300, "seed=1; at=12s, what=cut, who=obs-w, whom=az-b, last=55s", fileGuards, "		if v.TargetDown && v.Rule", "		if false && v.Rule"),
+		one("a rehearsal does not send", 300, "seed=1; at=1s, what=roll, n=2, last=5s", fileExecute, "	if p.decision.Mode == replication.DryRun {", "	if false {"),
+		one("all is decided again under the claim", 1000, "read/0", fileExecute, "	if p.decision.Act {", "	if true {"),
+		one("what a contradicting sample ends begins anew", 1000, "seed=1; at=27s, what=flap, last=3s", "policy/hold.go", "	default:\n		h.reset()\n", "	default:\n"),
+		one("a failure latches", 300, "connect/11", fileExecute, "		group.Latch = &replication.Latch{Incident: inc.ID, At: now, Why: string(phase) + \": \" + why}\n", ""),
+		one("what a second call would do again is latched", 300, "", fileExecute, "		if inc.Provider.Async() {", "		if false {"),
+		one("after a call a rule waits", 1000, "seed=1; at=14s, what=mischief, step=connect, n=11; at=38s, what=ack; at=48s, what=ack; at=58s, what=ack", fileGuards, "	if last == nil || limit <= 0 {", "	if true {"),
+		one("many failures stop the rest", 1000, on("", 1, event{at: seconds(14), what: "mischief", step: "connect", n: 11}, event{at: seconds(34), what: "ack"},
+			event{at: seconds(42), what: "ack"}, event{at: seconds(50), what: "ack"}, event{at: seconds(58), what: "ack"}, event{at: seconds(66), what: "ack"}).under("cooldown: 1h", "cooldown: 0s").text(),
+			fileGuards, "c.Losses[s.Target.ActiveSite].Failures[r.Name]", "0"),
+		one("what was lost is within the limit", 300, "seed=1, groups=aliyun_ebs; at=2s, what=lag, last=58s", fileGuards, "		c.OK, c.Value = *rpo < limit,", "		c.OK, c.Value = true,"),
+		one("what may have been sent is not aborted", 300, "answered/2", "quorum/ledger/person.go", "c != nil && attempt == 0 &&", "c != nil && attempt < 0 &&"),
+		one("a crash between intent and outcome is an unknown call", 1000, "seed=1; at=14s, what=fate, fate=the request arrives late; at=14s, what=crash, step=sent, last=3s", fileExecute,
+			"Sent{Outcome: replication.Uncertain, Err: errors.New(\"drwatch ended", "Sent{Outcome: replication.NotSent, Err: errors.New(\"drwatch ended"),
+		one("a group that has changed since is not called again", 1000, "seed=1; at=14s, what=mischief, step=connect, n=10; at=45s, what=unwell, last=6s", fileVerify, "	case !w.unchanged:", "	case false:"),
+		one("each entry of a journal follows the one before", 100, "", "quorum/ledger/journal.go", "incident, length+1, prev, \"\"", "incident, length+1, \"\", \"\""),
+		one("nothing is blocked in silence", 300, "seed=1, groups=aliyun_ebs; at=2s, what=lag, last=58s", "failover/upkeep.go", "		if len(reasons) == 0 {", "		if true {"),
 		one("a claim that nobody holds is finished", 300, "", "failover/drive.go", "	if rec.Holder.LeaderRev != c.election {\n		taken, err", "	if rec.Holder.LeaderRev != c.election {\n		return nil\n	}\n	if rec.Holder.LeaderRev != c.election {\n		taken, err"),
 	}
 }
@@ -125,26 +147,51 @@ func TestControls(t *testing.T) {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
-			seed, err := c.noticed(t.TempDir())
+			c.unnoticed(t)
+			got, err := c.noticed(t.TempDir())
 			switch {
 			case err != nil:
 				t.Error(err)
-			case seed == "":
+			case got.seed == 0:
 				t.Errorf("nobody has noticed in %d stories", c.within)
 			default:
-				t.Logf("noticed by the story of seed %s", seed)
+				t.Logf("noticed in story %d of %d at most: %s\nwith %d events:\n%s", got.seed, c.within, got.violations, got.events, got.schedule)
+			}
+			if got.events > aFew {
+				t.Errorf("the shortest schedule found has %d events", got.events)
 			}
 		})
 	}
 }
 
+// aFew is how many events of a schedule without a protection are left at most.
+const aFew = 6
+
+// unnoticed: with the protection in its place nobody complains of the coincidence.
+func (c control) unnoticed(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		p := focused(draw(seed), c.focus)
+		if failed := failure(t, p, play(t, p)); failed != "" {
+			t.Errorf("nothing is taken out: %s", failed)
+		}
+	}
+}
+
+// notice is what came of the stories without a protection; no seed: nothing.
+type notice struct {
+	seed       uint64
+	violations string
+	events     int
+	schedule   string
+}
+
 // noticed builds the stories without the protection and plays until one fails.
-func (c control) noticed(dir string) (seed string, err error) {
+func (c control) noticed(dir string) (got notice, err error) {
 	replaced := map[string]string{}
 	for i, e := range c.edits {
 		path, err := filepath.Abs(filepath.Join("..", e.file))
 		if err != nil {
-			return "", err
+			return got, err
 		}
 		from := path
 		if at, ok := replaced[path]; ok {
@@ -152,37 +199,40 @@ func (c control) noticed(dir string) (seed string, err error) {
 		}
 		source, err := os.ReadFile(from)
 		if err != nil {
-			return "", err
+			return got, err
 		}
 		if n := strings.Count(string(source), e.was); n != 1 {
-			return "", fmt.Errorf("%s: %d places are %q, want one", e.file, n, e.was)
+			return got, fmt.Errorf("%s: %d places are %q, want one", e.file, n, e.was)
 		}
 		replaced[path] = filepath.Join(dir, fmt.Sprintf("without%d.go", i))
 		if err := os.WriteFile(replaced[path], []byte(strings.Replace(string(source), e.was, e.is, 1)), 0o600); err != nil {
-			return "", err
+			return got, err
 		}
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replaced})
 	if err != nil {
-		return "", err
+		return got, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
-		return "", err
+		return got, err
 	}
 	program := filepath.Join(dir, "stories.test")
 	build := exec.Command("go", "test", "-vet=off", "-overlay="+filepath.Join(dir, "overlay.json"), "-c", "-o", program, ".")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
+		return got, fmt.Errorf("%w: %s", err, out)
 	}
-	out, err := exec.Command(program, "-test.run=^TestStories$", "-test.timeout=20m", "-until", fmt.Sprint("-seeds=", c.within), "-focus="+c.focus).CombinedOutput()
+	out, err := exec.Command(program, "-test.run=^TestStories$", "-test.timeout=20m", "-until", "-shrink=100", fmt.Sprint("-seeds=", c.within), "-focus="+c.focus).CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		return "", err
+		return got, err
 	}
-	if m := regexp.MustCompile(`seed (\d+): (.*)`).FindSubmatch(out); m != nil {
-		return string(m[1]) + ": " + string(bytes.TrimSpace(m[2])), nil
+	m := regexp.MustCompile(`seed (\d+): (.*)(?s:\s+of \d+ events (\d+) suffice[^\n]*\n(.*?)\n\s+its story:)?`).FindSubmatch(out)
+	if m == nil && err != nil {
+		return got, fmt.Errorf("the stories ended otherwise: %s", out)
 	}
-	if err != nil {
-		return "", fmt.Errorf("the stories ended otherwise: %s", out)
+	if m != nil {
+		got.seed, _ = strconv.ParseUint(string(m[1]), 10, 64) // the expression takes digits only
+		got.events, _ = strconv.Atoi(string(m[3]))
+		got.violations, got.schedule = string(bytes.TrimSpace(m[2])), string(m[4])
 	}
-	return "", nil
+	return got, nil
 }

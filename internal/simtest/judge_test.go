@@ -98,12 +98,20 @@ func (w *world) judgeMode(inc replication.Incident) {
 	}
 }
 
-// judgeEnding: what has failed, or is not known, latches its group; so does what a
-// second call would do again.
+// judgeEnding: what a rule's call has failed at, or what is not known, latches the
+// group; so does what a second call would do again.
 func (w *world) judgeEnding(a quorumtest.Applied, inc replication.Incident) {
+	ended := inc.Phase == replication.Failed || inc.Phase == replication.Ambiguous || inc.Phase == replication.Succeeded
+	if !ended || inc.Person != nil || a.Txn.Op != "write" {
+		return
+	}
+	if inc.LastCall() != nil {
+		w.mu.Lock()
+		w.called[inc.Key()] = w.now()
+		w.mu.Unlock()
+	}
 	latch := latched(a.At(root + "group/" + string(inc.Provider) + "/" + inc.Group).Value)
-	ended := inc.Phase == replication.Failed || inc.Phase == replication.Ambiguous || inc.Phase == replication.Succeeded && inc.Provider.Async()
-	if moves := inc.Person == nil || inc.LastCall() != nil; ended && moves && !latch && a.Txn.Op == "write" {
+	if needed := inc.Phase != replication.Succeeded || inc.Provider.Async(); needed && !latch {
 		w.violated("%s is %s and its group is not latched", inc.ID, inc.Phase)
 	}
 }
@@ -200,4 +208,27 @@ func (w *world) stirred(c replication.Cluster, g *group, lately time.Duration) b
 		}
 	}
 	return c.Groups[g.key].LastAction != nil
+}
+
+// judgeOnTheirWay: no call of the group may still arrive of which its sender has no
+// answer, whatever the incident knows of it.
+func (w *world) judgeOnTheirWay(inc replication.Incident) {
+	g := w.groups[inc.Key()]
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.sends {
+		if since := w.now() - s.at; !s.answered && since < signatureLife {
+			w.violated("an intent of %s while a call may arrive that was sent %s before", inc.ID, since)
+		}
+	}
+}
+
+// judgeCooldown: no rule claims a group again so soon after a call.
+func (w *world) judgeCooldown(inc replication.Incident) {
+	w.mu.Lock()
+	at, called := w.called[inc.Key()]
+	w.mu.Unlock()
+	if rule := w.rule(inc.RuleHash); called && w.now()-at < rule.Guards.Cooldown {
+		w.violated("%s is claimed %s after its last call", inc.Name, w.now()-at)
+	}
 }

@@ -11,21 +11,46 @@ import (
 	"github.com/drwatch/drwatch/internal/quorum/quorumtest"
 )
 
-var focus = flag.String("focus", "", "a mischief that happens in each story: STEP/KIND")
+var focus = flag.String("focus", "", "what happens in each story: a mischief as STEP/KIND, or a plan whose events, crew, groups and rule each is to have")
 
-// focused adds the mischief that each story is to have.
+// focused adds what each story is to have.
 func focused(p plan, focus string) plan {
-	step, kind, ok := strings.Cut(focus, "/")
-	if !ok {
+	if focus == "" {
 		return p
 	}
 	r := rand.New(rand.NewPCG(p.seed, 2))
+	step, kind, ok := strings.Cut(focus, "/")
+	if !ok {
+		return p.with(focus, time.Duration(r.Int64N(int64(3*time.Second))))
+	}
 	e := event{at: 14 * time.Second, what: "mischief", step: step, last: time.Second + time.Duration(r.Int64N(int64(20*time.Second)))}
 	if _, err := fmt.Sscan(kind, &e.n); err != nil {
 		panic(err)
 	}
 	p.events = append([]event{e}, p.events...)
 	return p
+}
+
+// with is the plan with what another one has, each event a moment later.
+func (p plan) with(text string, later time.Duration) plan {
+	more, err := parsePlan(text)
+	if err != nil {
+		panic(err)
+	}
+	if more.crew != "" {
+		p.crew = more.crew
+	}
+	if more.rule != "" {
+		p.rule = more.rule
+	}
+	if len(more.providers) > 0 {
+		p.providers = more.providers
+	}
+	for _, e := range more.events {
+		e.at += later
+		p.events = append(p.events, e)
+	}
+	return p.in()
 }
 
 // mischiefs is how many kinds of mischief there are.

@@ -384,6 +384,7 @@ func (s session) LeaseLeftIn(rev int64) time.Duration {
 func (s session) Lead(ctx context.Context) (replication.Leader, bool, error) {
 	return s.l.store.Lead(ctx)
 }
+
 func (l *life) setSaying(is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

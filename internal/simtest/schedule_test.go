@@ -46,7 +46,7 @@ func newWorld(p plan) *world {
 	w := &world{
 		began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, cut: map[[2]string]int{},
 		groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, seen: map[string]bool{},
-		phases: map[string]replication.Phase{}, intents: map[string]time.Duration{}, tokens: map[string]int64{}, modes: map[string]replication.Mode{},
+		phases: map[string]replication.Phase{}, intents: map[string]time.Duration{}, tokens: map[string]int64{}, modes: map[string]replication.Mode{}, called: map[replication.GroupKey]time.Duration{},
 		heals: cmp.Or(p.heals, healedAt), off: p.off, file: usualFile, agree: agreeIn(p.crew),
 	}
 	text := cmp.Or(p.rule, ruleText)

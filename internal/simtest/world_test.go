@@ -30,7 +30,8 @@ type world struct {
 	tokens    map[string]int64 // of each incident, the newest
 	phases    map[string]replication.Phase
 	modes     map[string]replication.Mode
-	intents   map[string]time.Duration // when each incident's last intent was written
+	called    map[replication.GroupKey]time.Duration // when the last incident with a call ended
+	intents   map[string]time.Duration               // when each incident's last intent was written
 
 	mu         sync.Mutex
 	rng        map[string]*rand.Rand
