@@ -84,7 +84,7 @@ type group struct {
 // send is a call whose first byte left; answered when its sender knows what the
 // provider said.
 type send struct {
-	at       time.Duration
+	signed   time.Duration
 	answered bool
 }
 
@@ -255,7 +255,7 @@ func (p provider) Sender(string) (failover.Sender, error) { return p, nil }
 // takes no time: a pause there is one that nothing on this side can see.
 func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent {
 	w, g := p.l.w, p.l.w.groups[o.Group]
-	signed := p.l.now()
+	signed, signedAt := p.l.now(), w.now()
 	p.l.wait(ctx, w.between(p.l.name+" connects for "+o.Group.ID, 10*time.Millisecond, 50*time.Millisecond))
 	p.l.step(ctx, "connect")
 	if !w.linked(p.l.name, "cloud") {
@@ -272,7 +272,7 @@ func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent 
 	if f == arrives && !w.reaches(p.l.name, "cloud") {
 		f = requestLost
 	}
-	this := &send{at: w.now()}
+	this := &send{signed: signedAt}
 	g.change(func() { g.sends = append(g.sends, this) })
 	unknown := failover.Sent{Outcome: replication.Uncertain, Err: errors.New(string(f))}
 	switch f {

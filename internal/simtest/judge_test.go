@@ -217,8 +217,8 @@ func (w *world) judgeOnTheirWay(inc replication.Incident) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range g.sends {
-		if since := w.now() - s.at; !s.answered && since < signatureLife {
-			w.violated("an intent of %s while a call may arrive that was sent %s before", inc.ID, since)
+		if since := w.now() - s.signed; !s.answered && since < signatureLife {
+			w.violated("an intent of %s while a call may arrive that was signed %s before", inc.ID, since)
 		}
 	}
 }
