@@ -76,7 +76,9 @@ func (c *checker) embedded(e Embedded) {
 	for _, name := range members {
 		c.id(name, under(p, "initial_cluster", name)...)
 		c.peerURL(e.InitialCluster[name], e, under(p, "initial_cluster", name)...)
-		c.unique(seen, e.InitialCluster[name], "peer URL", under(p, "initial_cluster", name)...)
+		if url := e.InitialCluster[name]; mayShow(url) {
+			c.unique(seen, url, "peer URL", under(p, "initial_cluster", name)...)
+		}
 	}
 	c.size(len(members))
 	own, ok := e.InitialCluster[c.Observer.Name]
@@ -86,7 +88,7 @@ func (c *checker) embedded(e Embedded) {
 		if c.doc.Has("observer", "name") {
 			c.errorf(under(p, "initial_cluster"), "coordination.embedded.initial_cluster: this observer, %q, is not among its members", c.Observer.Name)
 		}
-	case e.PeerURL != "" && own != e.PeerURL:
+	case e.PeerURL != "" && own != e.PeerURL && mayShow(own) && mayShow(e.PeerURL):
 		c.errorf(under(p, "peer_url"), "coordination.embedded.peer_url: initial_cluster says %q for this observer, got %q", own, e.PeerURL)
 	}
 }
@@ -124,6 +126,13 @@ func (c *checker) peerURL(s string, e Embedded, path ...any) {
 	case u.Scheme == "http" && !loopback(u):
 		c.warnf(path, "%s: over http whoever reaches this address can write the coordination store; use https and peer_tls", dotted(path))
 	}
+}
+
+// mayShow tells whether a message may repeat a URL. One that is refused may hold a
+// password.
+func mayShow(s string) bool {
+	_, err := hostOnly(s)
+	return err == nil
 }
 
 func loopback(u *url.URL) bool {

@@ -36,6 +36,7 @@ func FuzzAlerts(f *testing.F) {
 	f.Add(webhook(f))
 	f.Add(`{"version":"4","alerts":[{"status":"firing","labels":{"a":"b"},"startsAt":"2026-11-20T03:00:00Z"}]}`)
 	f.Add(`{"version":"4","alerts":null}`)
+	f.Add(`{"version":"4","alerts":[{"status":"suppressed","labels":{"a":"b"},"startsAt":"2026-11-20T03:00:00Z"}]}`)
 	f.Add(`{"version":"4","externalURL":"http://u:p@h/\u000alevel=ERROR","truncatedAlerts":18446744073709551615,"alerts":[]}`)
 	f.Add(`{"version":"4","alerts":[{"status":"resolved","labels":{"":"\ud800"},"startsAt":"9999-12-31T23:59:59.999999999Z","endsAt":"0001-01-01T00:00:00Z"}]}{}`)
 	f.Add(`{"version":"4","alerts":[` + strings.Repeat(`[`, 9000))

@@ -18,6 +18,8 @@ func FuzzList(f *testing.F) {
 	f.Add(`{"disaster_recovery":[{"id":"`+drID+`","status":"running","last_disaster_time":"2199-01-02 03:04:05","dr_type":"region"}]}`,
 		`{"disaster_recovery":{"id":"`+drID+`","primary_cluster":{"id":"a","role":"standby","region":"x"},"standby_cluster":{"id":"b","role":"primary","region":"y"}}}`,
 		`{"disaster_recovery_progress":{"recovery_point_object":"NaN","recovery_time_object":-1,"latest_barrier_time":"20260102_030405"}}`)
+	f.Add(file(f, "list.json"), strings.Replace(file(f, "detail.json"), "cluster-a", "cluster-c", 1), file(f, "progress.json"))
+	f.Add(strings.ReplaceAll(file(f, "list.json"), `"2026-`, `"2199-`), file(f, "detail.json"), `{"disaster_recovery_progress":{}}`)
 	f.Add(file(f, "list.json"), `SECRET`, `500 SECRET`)
 	f.Add(`403 {"error_code":"SECRET","error_msg":"SECRET"}`, `404 {}`, ``)
 	c := providertest.Serve(f)

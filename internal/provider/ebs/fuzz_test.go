@@ -21,6 +21,9 @@ func FuzzList(f *testing.F) {
 	const group = `{"ReplicaGroups":[{"ReplicaGroupId":"a","Status":"normal","LastRecoverPoint":1767323045,"PrimaryRegion":"x","StandbyRegion":"y","SourceRegionId":"x","DestinationRegionId":"y"}]}`
 	f.Add(group, `{"ReplicaPairs":[{"ReplicaPairId":"p","ReplicaGroupId":"a","Status":"normal"}]}`)
 	f.Add(group, `{"ReplicaPairs":[{"ReplicaPairId":"p","ReplicaGroupId":"a","Status":"normal"},{"ReplicaPairId":"q","ReplicaGroupId":7}]}`)
+	for _, status := range []string{"created", "initial_syncing", "failovered", "failovering", "invalid", "odd"} {
+		f.Add(strings.Replace(group, "normal", status, 1), `{"ReplicaPairs":[{"ReplicaPairId":"p","ReplicaGroupId":"a","Status":"normal"}]}`)
+	}
 	r, err := ebs.NewReader((&cloud{Server: &httptest.Server{URL: "https://127.0.0.1"}}).settings())
 	if err != nil {
 		f.Fatal(err)

@@ -17,6 +17,10 @@ func FuzzList(f *testing.F) {
 	f.Add(`{"replication_consistency_groups":[{"id":"a","status":"available","replication_ids":[1]}]}`, `{"replications":[{"id":"b","record_metadata":"{"}]}`)
 	f.Add(`{"replication_consistency_groups":[{"id":"a","status":"available","replication_status":"active","priority_station":"eu-west-0a","replication_ids":["b","c"]}]}`,
 		`{"replications":[{"id":"b"},{"id":"c","replication_consistency_group_id":{}},7]}`)
+	const group = `{"replication_consistency_groups":[{"id":"a","status":"available","replication_status":"active","priority_station":"eu-west-0a"}]}`
+	f.Add(group, `{"replications":[{"id":"b","replication_consistency_group_id":"a"}]}`)
+	f.Add(group, `{"replications":[{"id":"b","replication_consistency_group_id":"a","fault_level":5}]}`)
+	f.Add(strings.Replace(group, `"active"`, `"odd"`, 1), `{"replications":[{"id":"b","replication_consistency_group_id":"a"}]}`)
 	f.Add(`SECRET`, `401 {"error_code":"SECRET","error_msg":"SECRET"}`)
 	c := providertest.Serve(f)
 	s := settings(c.URL)

@@ -27,6 +27,7 @@ func FuzzList(f *testing.F) {
 	const group = `{"server_groups":[{"id":"a","status":"protected","priority_station":"source","source_availability_zone":"x","target_availability_zone":"y"}]}`
 	f.Add(group, `{"replications":[{"id":"p","server_group_id":"a","status":"protected"},7,{"server_group_id":[]}]}`, `{"protected_instances":[]}`)
 	f.Add(group, `{"replications":[`+strings.Repeat(`{"server_group_id":"a","record_metadata":{"volume_size":2147483647}},`, 4)+`{"server_group_id":"a","record_metadata":"{\"volume_size\":2147483647}"}]}`, `{"protected_instances":[]}`)
+	f.Add(group, `{"replications":[{"id":"p","server_group_id":"a","status":"protected","fault_level":"5"}]}`, `{"protected_instances":[]}`)
 	f.Add(`SECRET`, `403 {"error_code":"SECRET","error_msg":"SECRET"}`, `500 <html>SECRET`)
 	c := providertest.Serve(f)
 	r, err := sdrs.NewReader(echoing(c))

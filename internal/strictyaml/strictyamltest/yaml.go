@@ -63,8 +63,8 @@ func Rewritten(text string) (again string, ok bool) {
 	return out, ok && same(root, other, 0)
 }
 
-// Planted is a file in which every text under one of the keys is the marker, and no
-// other is. ok is false when there is none.
+// Planted is a file in which every text under one of the keys is the marker, and every
+// URL has it as its password. ok is false when there is neither.
 func Planted(text, marker string, keys ...string) (planted string, ok bool) {
 	root, ok := tree(text)
 	if !ok || strings.Contains(text, marker) {
@@ -83,6 +83,11 @@ func plant(n *yaml.Node, marker string, keys []string, open map[*yaml.Node]bool)
 	open[n] = true
 	for i, c := range n.Content {
 		found += plant(c, marker, keys, open)
+		if scheme, rest, isURL := strings.Cut(c.Value, "://"); isURL && c.Kind == yaml.ScalarNode && c.Anchor == "" && (scheme == "http" || scheme == "https") {
+			c.Value, c.Style = scheme+"://u:"+marker+"@"+rest, yaml.DoubleQuotedStyle
+			found++
+			continue
+		}
 		if n.Kind != yaml.MappingNode || i%2 == 0 || c.Kind != yaml.ScalarNode || c.Anchor != "" || !slices.Contains(keys, n.Content[i-1].Value) {
 			continue
 		}
