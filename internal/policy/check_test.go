@@ -25,10 +25,14 @@ func TestCheck(t *testing.T) {
 		`vector(1)`:   "reads no metric",
 		`absent(a)`:   "absent() is true when samples are missing",
 		`b == 0 and on() absent_over_time(a[5m])`: "absent_over_time()",
-		`a @ 100`:                            "the @ modifier",
-		`max_over_time(a[5m:1m] @ end())`:    "the @ modifier",
-		`a offset -5m`:                       "negative offset",
-		`max_over_time(a[5m:1m] offset -1m)`: "negative offset",
+		`a @ 100`:                                            "the @ modifier",
+		`max_over_time(a[5m:1m] @ end())`:                    "the @ modifier",
+		`a offset -5m`:                                       "negative offset",
+		`max_over_time(a[5m:1m] offset -1m)`:                 "negative offset",
+		`max_over_time(a[1d:1ms]) == 0`:                      "86400000 times",
+		`max_over_time(max_over_time(a[5d:5s])[1d:1s]) == 0`: "103680 times",
+		`a offset 290y`:                                      "at most 366d",
+		`max_over_time(a[290y] offset 290y)`:                 "looks back over",
 	} {
 		err := policy.Check(exprRule(expr))
 		got := ""
