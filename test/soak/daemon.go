@@ -156,9 +156,9 @@ func newDaemon(name, site, program, dir, listen, store string) (*daemon, error) 
 }
 
 // live is the number of keys in the store, as its member knows it, and how many of
-// them remember a group. The member's own metric counts those too that are gone, until
-// it forgets what is an hour past.
-func (d *daemon) live(ctx context.Context) (all, groups int64, err error) {
+// them remember what is past: a group that was seen, or within an hour a failover that
+// was begun. The member's own metric counts those too that are gone.
+func (d *daemon) live(ctx context.Context) (all, past int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	r, err := d.keys.Get(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithKeysOnly(), clientv3.WithSerializable())
@@ -166,9 +166,19 @@ func (d *daemon) live(ctx context.Context) (all, groups int64, err error) {
 		return 0, 0, err
 	}
 	for _, kv := range r.Kvs {
-		if strings.Contains(string(kv.Key), "/group/") {
-			groups++
+		if key := string(kv.Key); strings.Contains(key, "/group/") || strings.Contains(key, "/started/") {
+			past++
 		}
 	}
-	return r.Count, groups, nil
+	return r.Count, past, nil
+}
+
+// resident is the memory of a process in bytes without that of files that it maps, as
+// the machine tells it.
+func resident(pid int) (float64, bool) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may just have ended
+	_, rest, _ := strings.Cut(string(b), "\nRssAnon:")
+	kb, ok := strings.CutSuffix(strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0]), " kB")
+	n, err := strconv.ParseFloat(kb, 64)
+	return n * 1024, ok && err == nil
 }

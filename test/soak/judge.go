@@ -32,16 +32,16 @@ const mib = 1 << 20
 func quantities() []quantity {
 	return []quantity{
 		{name: "heap MiB", metric: "go_memstats_alloc_bytes", unit: mib, more: 0.03, atMost: 0.5},
-		{name: "resident MiB", metric: "process_resident_memory_bytes", unit: mib, more: 0.03, atMost: 2},
+		{name: "resident MiB", unit: mib, more: 0.03, atMost: 2},
 		{name: "goroutines", metric: "go_goroutines", unit: 1, atMost: 5},
 		{name: "open files", metric: "process_open_fds", unit: 1, atMost: 5},
 		{name: "threads", metric: "go_threads", unit: 1, atMost: 2},
 		{name: "store heap MiB", metric: "go_memstats_alloc_bytes", store: true, unit: mib, more: 0.1, atMost: 3},
-		{name: "store resident MiB", metric: "process_resident_memory_bytes", store: true, unit: mib, more: 0.1, atMost: 4},
+		{name: "store resident MiB", unit: mib, more: 0.1, atMost: 4},
 		{name: "store goroutines", metric: "go_goroutines", store: true, unit: 1, atMost: 5},
 		{name: "store open files", metric: "process_open_fds", store: true, unit: 1, atMost: 5},
 		{name: "store keys", unit: 1, more: 0.2, atMost: 20},
-		{name: "groups remembered", unit: 1, grows: true},                                                    // each that was ever seen: where it was, and what was done to it
+		{name: "store keys of past", unit: 1, grows: true}, // each group that was ever seen, and what was begun within an hour
 		{name: "store MiB", metric: "etcd_mvcc_db_total_size_in_bytes", store: true, unit: mib, grows: true}, // for an hour: so long it remembers what is past
 		{name: "files", unit: 1, atMost: 2},
 		{name: "file MiB", unit: mib, atMost: 8},

@@ -80,11 +80,11 @@ func (w *world) look(ctx context.Context, d *daemon) (sample, bool) {
 	if err != nil {
 		return s, false
 	}
-	keys, groups, err := d.live(ctx)
+	keys, past, err := d.live(ctx)
 	if err != nil {
 		return s, false
 	}
-	s.values["store keys"], s.values["groups remembered"] = float64(keys-groups), float64(groups)
+	s.values["store keys"], s.values["store keys of past"] = float64(keys-past), float64(past)
 	for _, q := range quantities() {
 		from := own
 		if q.store {
@@ -94,11 +94,18 @@ func (w *world) look(ctx context.Context, d *daemon) (sample, bool) {
 			s.values[q.name] = v
 		}
 	}
-	journal, others := usage(filepath.Join(d.storage(), "journal")), usage(d.storage())
-	s.values["files"], s.values["file MiB"] = float64(others.files-journal.files), float64(others.bytes-journal.bytes)
+	journal, history, all := usage(filepath.Join(d.storage(), "journal")), usage(filepath.Join(d.storage(), "etcd", "member", "snap", "db")), usage(d.storage())
+	s.values["files"], s.values["file MiB"] = float64(all.files-journal.files), float64(all.bytes-journal.bytes-history.bytes)
 	s.values["journal files"], s.values["journal MiB"] = float64(journal.files), float64(journal.bytes)
-	if kids := children(pid); len(kids) > 0 {
-		s.values["children"] = float64(len(kids))
+	kids := children(pid)
+	s.values["children"] = float64(len(kids))
+	if mem, ok := resident(pid); ok {
+		s.values["resident MiB"] = mem
+	}
+	if len(kids) == 1 {
+		if mem, ok := resident(kids[0]); ok {
+			s.values["store resident MiB"] = mem
+		}
 	}
 	now, nowLife, _ := d.state()
 	return s, now == pid && nowLife == life

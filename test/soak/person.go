@@ -46,8 +46,16 @@ func (w *world) leader(ctx context.Context) (found *daemon) {
 
 func (w *world) ready(ctx context.Context) bool { return w.notReady(ctx) == "" }
 
-// settled: all observers vouch for themselves, and every group could be failed over.
-func (w *world) settled(ctx context.Context) bool { return w.ready(ctx) && w.unsettled(ctx) == "" }
+// settled: all observers vouch for themselves, every group could be failed over, and
+// that is also so: a poll may be older than what was last done to the group.
+func (w *world) settled(ctx context.Context) bool {
+	for _, id := range w.ids {
+		if g, _ := w.cloud.Group(id); !g.Replicating {
+			return false
+		}
+	}
+	return w.ready(ctx)
+}
 
 // notReady is what keeps the observers from acting, "" for nothing.
 func (w *world) notReady(ctx context.Context) string {
