@@ -83,6 +83,7 @@ func FuzzCalls(f *testing.F) {
 	}
 	f.Add("POST", "/api/v1/actions", `{"group":"g1","account":"hw","action":"failover","reason":"r","who":"ann"}`, "[::1]:1")
 	f.Add("POST", "/api/v1/actions", `{"group":"g1","action":"clear_drill","drill":"d","dry_run":true}`, "127.0.0.1:1")
+	f.Add("POST", "/api/v1/actions", `{"group":"g1","action":"failover","reason":"two\nlines","who":"ann"}`, "127.0.0.1:1")
 	f.Add("POST", "/api/v1/freeze", `{"reason":"r"}`, "192.0.2.1:99")
 	f.Add("POST", "/api/v1/freeze", `{"reason":"two\nlines"}`, "127.0.0.1:1")
 	f.Add("GET", "/api/v1/incidents?limit=99999999999999999999", "", "192.0.2.1:99")
