@@ -41,7 +41,7 @@ func quantities() []quantity {
 		{name: "store goroutines", metric: "go_goroutines", store: true, unit: 1, atMost: 5},
 		{name: "store open files", metric: "process_open_fds", store: true, unit: 1, atMost: 5},
 		{name: "store keys", unit: 1, more: 0.2, atMost: 20},
-		{name: "store keys of past", unit: 1, grows: true}, // each group that was ever seen, and what was begun within an hour
+		{name: "store keys of past", unit: 1, grows: true},                                                   // each group that was ever seen, and what was begun within an hour
 		{name: "store MiB", metric: "etcd_mvcc_db_total_size_in_bytes", store: true, unit: mib, grows: true}, // for an hour: so long it remembers what is past
 		{name: "files", unit: 1, atMost: 2},
 		{name: "file MiB", unit: mib, atMost: 8},
