@@ -64,6 +64,9 @@ func randomHistory(seed uint64) []step {
 		steps[i] = g.step()
 		steps[i].client = r.IntN(historyClients)
 	}
+	if seed%8 == 0 { // which chance alone brings about once in a hundred histories
+		steps = append(steps, step{do: "compact"}, step{do: "watch", back: 3})
+	}
 	return steps
 }
 
