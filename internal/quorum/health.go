@@ -121,9 +121,9 @@ func (m *member) answered(what string, nobody *bool, err error) {
 	m.mu.Unlock()
 	switch {
 	case changed && err == nil:
-		m.o.Logger.Info("the coordination store answers to " + what + " again")
+		m.o.Logger.Info("the coordination store answers again", "to", what)
 	case changed:
-		m.o.Logger.Error("the coordination store gives no answer to "+what, "err", err)
+		m.o.Logger.Error("the coordination store gives no answer", "to", what, "err", err)
 	}
 }
 
