@@ -268,7 +268,7 @@ func (w *world) judgeEnd() {
 		if len(g.effects) > 1 {
 			w.violated("%s was failed over %d times", g.name, len(g.effects))
 		}
-		if w.lostAt == 0 && len(g.effects) > 0 && w.everSeen() {
+		if w.lostAt() == 0 && len(g.effects) > 0 && w.everSeen() {
 			w.tell("%s was failed over although %s was up: nobody could see it", g.name, "az-a")
 		}
 	}
@@ -292,7 +292,7 @@ func (w *world) everSeen() bool { return true }
 // each group there has been failed over, or there is a reason that a person has
 // been told.
 func (w *world) judgeProgress(c replication.Cluster) {
-	if w.lostAt == 0 || w.person || w.up("az-a") || w.rule(w.file).Mode != replication.Auto {
+	if w.lostAt() == 0 || w.person.Load() || w.up("az-a") || w.rule(w.fileNow()).Mode != replication.Auto {
 		return
 	}
 	for _, g := range w.order {
@@ -319,12 +319,12 @@ const lagSlack = skewed + probeEvery
 func (w *world) unsent(g *group) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return w.began.Add(w.lostAt).Sub(g.lastSync)
+	return w.began.Add(w.lostAt()).Sub(g.lastSync)
 }
 
 // losesTooMuch: the standby was further behind than the rule allows.
 func (w *world) losesTooMuch(g *group) bool {
-	limit := w.rule(w.file).Guards.LagUnder
+	limit := w.rule(w.fileNow()).Guards.LagUnder
 	return limit != nil && g.key.Provider.Async() && w.unsent(g) >= *limit-lagSlack
 }
 

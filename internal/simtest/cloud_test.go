@@ -12,10 +12,12 @@ import (
 )
 
 // The providers' bounds as they are here: short, so that a story in which a call
-// of unknown outcome is answered fits into minutes.
+// of unknown outcome is answered fits into minutes. As with the real ones, a clock
+// that is put forward by more than settle between an intent and its call is noticed
+// by the look at the lease.
 const (
 	signatureLife = 40 * time.Second
-	settle        = 5 * time.Second
+	settle        = 14 * time.Second
 	actionTimeout = 2 * time.Second
 )
 
@@ -84,7 +86,7 @@ type group struct {
 // send is a call whose first byte left; answered when its sender knows what the
 // provider said.
 type send struct {
-	signed   time.Duration
+	signed   time.Time // by its sender's time of day, as the provider judges it
 	answered bool
 }
 
@@ -113,6 +115,12 @@ func (g *group) site() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return siteOf(g.active)
+}
+
+func (g *group) switching() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.state == replication.Switching
 }
 
 // show is the group as the provider tells it now.
@@ -255,7 +263,7 @@ func (p provider) Sender(string) (failover.Sender, error) { return p, nil }
 // takes no time: a pause there is one that nothing on this side can see.
 func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent {
 	w, g := p.l.w, p.l.w.groups[o.Group]
-	signed, signedAt := p.l.now(), w.now()
+	signed := p.l.now()
 	p.l.wait(ctx, w.between(p.l.name+" connects for "+o.Group.ID, 10*time.Millisecond, 50*time.Millisecond))
 	p.l.step(ctx, "connect")
 	if !w.linked(p.l.name, "cloud") {
@@ -272,7 +280,7 @@ func (p provider) Failover(ctx context.Context, o failover.Order) failover.Sent 
 	if f == arrives && !w.reaches(p.l.name, "cloud") {
 		f = requestLost
 	}
-	this := &send{signed: signedAt}
+	this := &send{signed: signed.Round(0)}
 	g.change(func() { g.sends = append(g.sends, this) })
 	unknown := failover.Sent{Outcome: replication.Uncertain, Err: errors.New(string(f))}
 	switch f {

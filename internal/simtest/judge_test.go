@@ -131,7 +131,7 @@ const maxFailures = 3
 // judgeLag: no more is lost than the rule allows.
 func (w *world) judgeLag(inc replication.Incident) {
 	g, limit := w.groups[inc.Key()], w.rule(inc.RuleHash).Guards.LagUnder
-	if limit == nil || !inc.Provider.Async() || w.lostAt == 0 {
+	if limit == nil || !inc.Provider.Async() || w.lostAt() == 0 {
 		return
 	}
 	if lost := w.unsent(g); lost > *limit+lagSlack {
@@ -217,7 +217,7 @@ func (w *world) judgeOnTheirWay(inc replication.Incident) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range g.sends {
-		if since := w.now() - s.signed; !s.answered && since < signatureLife {
+		if since := time.Since(s.signed); !s.answered && since < signatureLife {
 			w.violated("an intent of %s while a call may arrive that was signed %s before", inc.ID, since)
 		}
 	}

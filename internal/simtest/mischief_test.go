@@ -63,7 +63,7 @@ func (w *world) mischief(l *life, e event) {
 	case 0: // the site answers again, and its veto comes while the leader is stopped
 		l.pause(9*time.Second, "and the site answers")
 		w.set("az-a", false)
-		w.after(8*time.Second, func() { w.set("az-a", w.lostAt != 0) })
+		w.after(8*time.Second, func() { w.set("az-a", w.lostAt() != 0) })
 	case 1:
 		if err := w.root.Freeze(context.Background(), "sre", "wait"); err == nil {
 			w.tell("frozen")
@@ -83,7 +83,7 @@ func (w *world) mischief(l *life, e event) {
 			w.after(8*time.Second, func() { w.sever(o.name, "az-a", -1) })
 		}
 		w.set("az-a", false)
-		w.after(8*time.Second, func() { w.set("az-a", w.lostAt != 0) })
+		w.after(8*time.Second, func() { w.set("az-a", w.lostAt() != 0) })
 	case 10: // no call ever arrives, not even when all else is healed
 		for _, g := range w.order {
 			g.stubborn = requestLost
@@ -113,7 +113,7 @@ func (w *world) mischief(l *life, e event) {
 		for _, o := range w.observers {
 			if o.daemon() != l {
 				o.load(otherFile)
-				w.after(e.last, func() { o.load(w.file) })
+				w.after(e.last, func() { o.load(w.fileNow()) })
 				return
 			}
 		}

@@ -124,7 +124,7 @@ func (g *group) movedAfter() time.Duration {
 	if len(g.effects) == 0 {
 		return 0
 	}
-	return g.effects[0].at - g.w.lostAt
+	return g.effects[0].at - g.w.lostAt()
 }
 
 func lastPhase(c replication.Cluster) replication.Phase {

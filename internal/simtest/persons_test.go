@@ -29,7 +29,7 @@ func (w *world) happenByPerson(e event) {
 		all := w.cluster().Incidents
 		for _, id := range slices.Sorted(maps.Keys(all)) {
 			if err := w.root.Abort(ctx, id, "sre", "no"); err == nil {
-				w.person = true
+				w.person.Store(true)
 				w.tell("%s aborted in phase %s", id, all[id].Phase)
 			}
 		}

@@ -79,14 +79,14 @@ func (w *world) happenToRules(e event) {
 	if e.what == "rules" {
 		o := w.observer(e.who)
 		o.load(otherFile)
-		w.after(e.last, func() { o.load(w.file) })
+		w.after(e.last, func() { o.load(w.fileNow()) })
 		return
 	}
-	w.file = revised(e.n % len(revisions()))
+	w.setFile(revised(e.n % len(revisions())))
 	for i, at := range w.inTurn(e) {
-		o, file := w.observers[at], w.file
+		o, file := w.observers[at], w.fileNow()
 		time.AfterFunc(time.Duration(i)*e.last/5, func() {
-			if w.file == file {
+			if w.fileNow() == file {
 				o.load(file)
 			}
 		})

@@ -92,7 +92,7 @@ func (w *world) happen(e event) {
 		w.whenever(e, func(string) { w.comeBack(e.who) })
 	case "flap":
 		w.set("az-a", true)
-		w.after(max(e.last, 3*time.Second), func() { w.set("az-a", w.lostAt != 0) })
+		w.after(max(e.last, 3*time.Second), func() { w.set("az-a", w.lostAt() != 0) })
 	case "crash":
 		w.when(e, func(l *life) {
 			w.hit(e)
@@ -210,7 +210,7 @@ func (w *world) lastWord(site string) {
 // it.
 func (w *world) lose(e event) {
 	w.set(e.who, true)
-	w.lostAt = w.now()
+	w.lost.Store(int64(w.now()))
 	for _, g := range w.order {
 		g.change(func() { g.lastSync = time.Now().Add(-g.behind) })
 	}
@@ -225,7 +225,7 @@ func (w *world) lose(e event) {
 			w.cutOff(o, 1)
 		}
 	}
-	w.lostWays = e.n == 2
+	w.lostWays.Store(e.n == 2)
 }
 
 // cutOff cuts an observer in the lost site from the others and from the cloud.
@@ -238,14 +238,14 @@ func (w *world) cutOff(o *observer, by int) {
 
 func (w *world) comeBack(site string) {
 	w.set(site, false)
-	w.lostAt = 0
+	w.lost.Store(0)
 	for _, o := range w.in("az-a") {
 		o.startAgain()
-		if w.lostWays {
+		if w.lostWays.Load() {
 			w.cutOff(o, -1)
 		}
 	}
-	w.lostWays = false
+	w.lostWays.Store(false)
 }
 
 func (l *life) stall(d time.Duration) {
@@ -306,7 +306,7 @@ func (w *world) heal() {
 	w.mu.Lock()
 	clear(w.cut)
 	clear(w.first)
-	w.down["az-a"] = w.lostAt != 0
+	w.down["az-a"] = w.lostAt() != 0
 	w.mu.Unlock()
 	_ = w.root.Unfreeze(context.Background(), "sre", "go on") // it may not be frozen
 	for _, g := range w.order {
@@ -321,8 +321,8 @@ func (w *world) heal() {
 		o.daemon().paused = time.Time{}
 		o.daemon().mu.Unlock()
 		o.clock.drift(0)
-		if o.file != w.file {
-			o.load(w.file)
+		if o.file != w.fileNow() {
+			o.load(w.fileNow())
 		}
 		o.startAgain()
 	}

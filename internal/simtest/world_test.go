@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/drwatch/drwatch/internal/policy/rulefile"
@@ -33,6 +34,10 @@ type world struct {
 	called    map[replication.GroupKey]time.Duration // when the last incident with a call ended
 	intents   map[string]time.Duration               // when each incident's last intent was written
 
+	lost     atomic.Int64 // when az-a was, 0: it is not
+	lostWays atomic.Bool  // with the ways to it
+	person   atomic.Bool  // has said something that changes what is promised
+
 	mu         sync.Mutex
 	rng        map[string]*rand.Rand
 	seed       uint64
@@ -46,14 +51,27 @@ type world struct {
 	file       string                 // what all observers have, or are to have
 	seen       map[string]bool        // the steps that somebody came to
 	hits       []string               // what was done at which step
-	lostAt     time.Duration          // of az-a, 0: not lost
-	lostWays   bool                   // with the ways to it
-	person     bool                   // a person has said something that changes what is promised
 	serving    string                 // the member that leads the store, "" while there is none
 	election   time.Duration          // until when there is none
 }
 
 func (w *world) now() time.Duration { return time.Since(w.began) }
+
+// lostAt is when az-a was lost, 0 while it is not.
+func (w *world) lostAt() time.Duration { return time.Duration(w.lost.Load()) }
+
+// fileNow is the rule file that all observers have, or are to have.
+func (w *world) fileNow() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.file
+}
+
+func (w *world) setFile(file string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.file = file
+}
 
 // chance is a source of its own for each name, so that what one of them draws does
 // not move what another does.
@@ -181,7 +199,7 @@ func (w *world) quiet() bool {
 		over[it.Key()] = over[it.Key()] || it.Phase == replication.Succeeded || it.Phase == replication.Failed || it.Phase == replication.Ambiguous
 	}
 	for _, g := range w.order {
-		if w.lostAt != 0 && !over[g.key] || g.state == replication.Switching {
+		if w.lostAt() != 0 && !over[g.key] || g.switching() {
 			return false
 		}
 	}
