@@ -95,7 +95,7 @@ var outages = []struct {
 		stop()
 	}},
 	{"two must approve, and the first has by then grown old", replication.HuaweiSDRS, replication.Approve, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.rule(func(r *failover.Rule) { r.Approvals, r.ApprovalTimeout = 2, 10*time.Minute })
 		o.says()
 		stop := o.run("obs-w", o.store)
@@ -116,12 +116,12 @@ var outages = []struct {
 		stop()
 	}},
 	{"nobody approves", replication.HuaweiSDRS, replication.Approve, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.rule(func(r *failover.Rule) { r.Approvals, r.ApprovalTimeout = 0, 5*time.Minute })
 		play(7 * time.Minute)(o)
 	}},
 	{"nobody approves, and nothing says until when one may", replication.HuaweiSDRS, replication.Approve, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.rule(func(r *failover.Rule) { r.ApprovalTimeout = 0 })
 		o.says()
 		stop := o.run("obs-w", o.store)
@@ -345,7 +345,7 @@ var outages = []struct {
 		play(time.Minute)(o)
 	}},
 	{"nothing is to be seen of it for half an hour", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(func(c *cloud) failover.Sent {
 			later(c, 30*time.Minute+500*time.Millisecond, c.apply)
 			return silent(c)
@@ -353,7 +353,7 @@ var outages = []struct {
 		play(32 * time.Minute)(o)
 	}},
 	{"nothing is to be seen of it, and a person gives up", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(silent)
 		stop := o.run("obs-w", o.store)
 		wait(40 * time.Minute)
@@ -366,27 +366,27 @@ var outages = []struct {
 		play(30 * time.Second)(o)
 	}},
 	{"the answer is lost, and it has not happened", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(lostBeforeEffect)
 		play(20 * time.Minute)(o)
 	}},
 	{"the answer is lost, twice", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(lostBeforeEffect, lostBeforeEffect)
 		play(37 * time.Minute)(o)
 	}},
 	{"the answer is lost, and the second is refused", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(lostBeforeEffect, refused)
 		play(20 * time.Minute)(o)
 	}},
 	{"the answer is lost, and the second is refused for the first", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(lostBeforeEffect, refusedForTheFirst)
 		play(20 * time.Minute)(o)
 	}},
 	{"the answer is lost, and the group changes without moving", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(func(c *cloud) failover.Sent {
 			later(c, time.Minute+500*time.Millisecond, func() { c.group.RawStatus = "syncing" })
 			later(c, 2*time.Minute+500*time.Millisecond, func() { c.group.RawStatus = "protected" })
@@ -395,7 +395,7 @@ var outages = []struct {
 		play(18 * time.Minute)(o)
 	}},
 	{"the answer is lost, and the group is changing when it could be sent again", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(func(c *cloud) failover.Sent {
 			c.group.State = replication.Changing
 			later(c, 19*time.Minute+500*time.Millisecond, func() { c.group.State = replication.Replicating })
@@ -404,7 +404,7 @@ var outages = []struct {
 		play(20 * time.Minute)(o)
 	}},
 	{"the answer of a warehouse is lost", replication.HuaweiDWS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(lostBeforeEffect)
 		play(18 * time.Minute)(o)
 	}},
@@ -443,31 +443,31 @@ var outages = []struct {
 	}},
 	{"the observer ends after the intent", replication.HuaweiSDRS, replication.Auto, func(o *night) {
 		o.says()
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.succeeds("intent", time.Minute)
 	}},
 	{"the observer hangs with an answer", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(silent)
 		o.succeeds("sent", 2*time.Minute)
 	}},
 	{"the observer hangs with a refusal", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(refused)
 		o.succeeds("sent", 2*time.Minute)
 	}},
 	{"the observer hangs with a refusal for the rate", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(throttled)
 		o.succeeds("sent", 2*time.Minute)
 	}},
 	{"the observer hangs with no answer", replication.HuaweiDWS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says(lostBeforeEffect)
 		o.succeeds("sent", 2*time.Minute)
 	}},
 	{"the observer hangs before the first byte", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.every = 5 * time.Second
+		o.every = 10 * time.Second
 		o.says()
 		o.succeeds("first_byte", 5*time.Minute)
 	}},

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +181,7 @@ var situations = []struct {
 	{"read as long ago as it may be", func(s *failover.Snapshot) { s.Target.Group.ReadAt = t0.Add(-2 * time.Minute) }},
 	{"read longer ago than it may be", func(s *failover.Snapshot) { s.Target.Group.ReadAt = t0.Add(-2*time.Minute - 1500*time.Microsecond) }},
 	{"data may not be older than none", func(s *failover.Snapshot) { s.Rule.DataAgeUnder = 0 }},
+	{"a limit of a moment for the loss", func(s *failover.Snapshot) { s.Rule.LagUnder = 1 }},
 	{"no limit for the loss", func(s *failover.Snapshot) { s.Rule.LagUnder = 0 }},
 	{"a loss under the limit", func(s *failover.Snapshot) { s.Target.Group.LastSync = s.Target.LastGood.Add(-30*time.Second + 1) }},
 	{"a loss at the limit", func(s *failover.Snapshot) { s.Target.Group.LastSync = s.Target.LastGood.Add(-30 * time.Second) }},
@@ -254,6 +256,39 @@ var situations = []struct {
 	{"claimed, with no slot free", func(s *failover.Snapshot) { claimed(s); taken(s, 2) }},
 	{"claimed, with fewer slots than are taken", func(s *failover.Snapshot) { claimed(s); taken(s, 4) }},
 	{"claimed, with slot 0 its own", func(s *failover.Snapshot) { claimed(s); taken(s, 2); s.Claim.Slot = 0 }},
+
+	// What is smaller comes first.
+	{"half a quorum, unfit for two reasons, a loss of two limits and a half", func(s *failover.Snapshot) {
+		s.Cluster.Votes = s.Cluster.Votes[1:]
+		s.Fitness = []replication.Condition{{Name: "clock"}, {Name: "probes"}}
+		s.Target.Group.LastSync = s.Target.LastGood.Add(-75 * time.Second)
+	}},
+	{"half a quorum, two who see the other side down, a loss of two limits and a half", func(s *failover.Snapshot) {
+		s.Cluster.Votes[1].TargetDown = true
+		veto(s, "obs-a", "az-a")
+		s.Cluster.Votes[2].TargetDown, s.Cluster.Votes[2].Verdict, s.Cluster.Votes[0].Verdict = true, replication.Abstain, replication.Abstain
+		s.Cluster.Votes = append(s.Cluster.Votes, s.Cluster.Votes[1])
+		s.Target.Group.LastSync = s.Target.LastGood.Add(-75 * time.Second)
+	}},
+	{"half a quorum, no failure is allowed, a loss of two limits and a half", func(s *failover.Snapshot) {
+		s.Cluster.Votes, s.Rule.MaxFailures = s.Cluster.Votes[1:], 0
+		s.Target.Group.LastSync = s.Target.LastGood.Add(-75 * time.Second)
+	}},
+	{"one failure more than the one that is allowed, a loss of two limits and a half", func(s *failover.Snapshot) {
+		failures(s, 2)
+		s.Rule.MaxFailures = 1
+		s.Target.Group.LastSync = s.Target.LastGood.Add(-75 * time.Second)
+	}},
+	{"half of a quorum, and a tier with one of three left", func(s *failover.Snapshot) {
+		s.Cluster.Votes = s.Cluster.Votes[1:]
+		after(s, 2, "huawei_sdrs/g2")
+	}},
+	{"half of a quorum, and a tier of which nothing is left and nothing known", func(s *failover.Snapshot) {
+		s.Cluster.Votes = s.Cluster.Votes[1:]
+		after(s, 3)
+		s.After[0].Known = false
+		s.Target.Group.LastSync = s.Target.LastGood.Add(-75 * time.Second)
+	}},
 
 	// What keeps the lost side from writing.
 	{"it fences, and the rule asks for it", func(s *failover.Snapshot) { s.Rule.Fence = "provider" }},
@@ -376,9 +411,17 @@ func TestDecisionsInWords(t *testing.T) {
 		s := allHolds()
 		tt.change(&s)
 		fmt.Fprintf(&out, "\n== %s\n", tt.name)
-		for _, line := range inWords(failover.Decide(s)) {
+		d := failover.Decide(s)
+		now := inWords(d)
+		for _, line := range now {
 			if !said[line] {
 				fmt.Fprintln(&out, line)
+			}
+		}
+		for _, line := range usual {
+			about, _, _ := strings.Cut(line, ":")
+			if d.Act && strings.HasPrefix(line, "to change") && !slices.ContainsFunc(now, func(l string) bool { return strings.HasPrefix(l, about+":") }) {
+				fmt.Fprintf(&out, "nothing %s\n", about)
 			}
 		}
 	}
