@@ -9,8 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -34,6 +34,7 @@ type options struct {
 	atLeast               float64
 	under                 time.Duration
 	list                  bool
+	atOnce                int
 	files                 []string
 }
 
@@ -48,6 +49,7 @@ func parse(args []string) (options, error) {
 	set.StringVar(&which, "tests", "", "only the tests whose \"PACKAGE TEST\" matches `regexp`")
 	set.Float64Var(&o.atLeast, "at-least", 95, "the score that must be reached, in `percent`")
 	set.DurationVar(&o.under, "under", time.Hour, "only the tests that take less of the CPU than `time`, to be quick")
+	set.IntVar(&o.atOnce, "j", 1, "how many `tests` run at a time")
 	set.BoolVar(&o.list, "list", false, "list the mutants and run nothing")
 	if err := set.Parse(args); err != nil {
 		return o, err
@@ -132,7 +134,7 @@ func explanations(name string) (map[key]string, error) {
 	return readExplained(name, f)
 }
 
-// all judges each mutant, in turn.
+// all judges each mutant, as many at a time as o says.
 func (r *runner) all(ctx context.Context, mutants []*mutant, o options, stderr io.Writer) (map[*mutant]verdict, error) {
 	known, err := knownKills(o.known)
 	if err != nil {
@@ -147,29 +149,38 @@ func (r *runner) all(ctx context.Context, mutants []*mutant, o options, stderr i
 		defer f.Close()
 		out = f
 	}
-	mutants = slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return !o.only.MatchString(m.file + " " + m.fun) })
-	verdicts, left := map[*mutant]verdict{}, 0
-	for i, m := range mutants {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	room, verdicts, left, done := make(chan struct{}, o.atOnce), map[*mutant]verdict{}, 0, 0
+	for _, m := range mutants {
+		if !o.only.MatchString(m.file + " " + m.fun) {
+			continue
+		}
+		room <- struct{}{}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			break
 		}
-		v, by := known[m.line0()], "before"
-		if v == "" {
-			v, by = r.judge(ctx, m)
-		}
-		verdicts[m] = v
-		if _, err := fmt.Fprintf(out, "%s\t%s\t%s\n", v, m.line0(), by); err != nil {
-			return nil, err
-		}
-		if v == survived || v == notReached {
-			left++
-			fmt.Fprintf(stderr, "%s:%d: %s: %s -> %s\n", m.file, m.line, v, m.was, m.is)
-		}
-		if (i+1)%100 == 0 {
-			fmt.Fprintf(stderr, "%d of %d, %d left alive\n", i+1, len(mutants), left)
-		}
+		all.Go(func() {
+			v, by := known[m.line0()], "before"
+			if v == "" {
+				v, by = r.judge(ctx, m)
+			}
+			<-room
+			mu.Lock()
+			defer mu.Unlock()
+			verdicts[m] = v
+			fmt.Fprintf(out, "%s\t%s\t%s\n", v, m.line0(), by)
+			if v == survived || v == notReached {
+				left++
+				fmt.Fprintf(stderr, "%s:%d: %s: %s -> %s\n", m.file, m.line, v, m.was, m.is)
+			}
+			if done++; done%100 == 0 {
+				fmt.Fprintf(stderr, "%d done, %d left alive\n", done, left)
+			}
+		})
 	}
-	return verdicts, nil
+	all.Wait()
+	return verdicts, ctx.Err()
 }
 
 // line0 is a mutant's key on one line.

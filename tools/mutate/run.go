@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -51,6 +52,7 @@ type runner struct {
 	trials     []*trial
 	killers    map[string][]*trial // functions → the tests that killed there, the last first
 	kills      map[*trial]int
+	mu         sync.Mutex // guards killers and kills
 }
 
 // build writes the changed files and compiles every suite with them laid over.
@@ -239,7 +241,7 @@ func (r *runner) judge(ctx context.Context, m *mutant) (verdict, string) {
 		return notReached, ""
 	}
 	where := m.file + " " + m.fun
-	for _, b := range r.batches(reach, r.killers[where]) {
+	for _, b := range r.batches(reach, where) {
 		wait := waitAtLeast
 		for _, t := range b {
 			wait += 30 * t.cost
@@ -254,6 +256,8 @@ func (r *runner) judge(ctx context.Context, m *mutant) (verdict, string) {
 				by = t
 			}
 		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		r.kills[by]++
 		last := slices.DeleteFunc(r.killers[where], func(t *trial) bool { return t == by })
 		r.killers[where] = append([]*trial{by}, last[:min(len(last), 3)]...)
@@ -264,7 +268,10 @@ func (r *runner) judge(ctx context.Context, m *mutant) (verdict, string) {
 
 // batches puts the tests into runs of one binary each: first those that have killed
 // in the function before, then those that have killed most, then by their cost.
-func (r *runner) batches(tests, killers []*trial) [][]*trial {
+func (r *runner) batches(tests []*trial, where string) [][]*trial {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	killers := r.killers[where]
 	const cheap, dear, last = 100 * time.Millisecond, 600 * time.Millisecond, 4
 	best := slices.Clone(tests)
 	slices.SortStableFunc(best, func(x, y *trial) int { return cmp.Compare(r.kills[y], r.kills[x]) })

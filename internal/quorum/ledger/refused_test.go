@@ -1,12 +1,28 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"math"
 	"strings"
 	"testing"
 
 	"github.com/drwatch/drwatch/internal/replication"
 )
+
+// deaf loses the first reads.
+type deaf struct{ reads int }
+
+func (w *deaf) Pass(_ context.Context, op string) error {
+	if op != "read" || w.reads == 0 {
+		return nil
+	}
+	w.reads--
+	return errors.New("no route")
+}
+
+func (*deaf) Answer(context.Context, string) error { return nil }
 
 // TestRefusedBeforeTheStoreIsAsked: what no store could make right is not tried.
 func TestRefusedBeforeTheStoreIsAsked(t *testing.T) {
@@ -64,6 +80,16 @@ func TestRefusedBeforeTheStoreIsAsked(t *testing.T) {
 		}, "claiming huawei_sdrs/g/1 for rule r1: the coordination store changed since it was read: the group is latched: by hand"},
 		{"a group's record that is not there", claim(func(c *replication.Claim) { c.GroupRev = 99 }), "claiming huawei_sdrs/g/1 for rule r1: the coordination store changed since it was read: the record of the group"},
 		{"a slot taken and given back", write(func(w *replication.Write) { w.TakeSlot, w.FreeSlot = true, true }), "taken and given back at once"},
+		{"a slot taken and given back by a failure", write(func(w *replication.Write) { w.TakeSlot, w.FreeSlot, w.CountFailed = true, true, true }), "taken and given back at once"},
+		{"an entry that no journal can hold", claim(func(c *replication.Claim) { c.Entry.Data = map[string]any{"rate": math.NaN()} }), "claiming huawei_sdrs/g/1 for rule r1: journal entry"},
+		{"an entry that no journal can hold, later", write(func(w *replication.Write) { w.Entry.Data = map[string]any{"rate": math.NaN()} }), "writing incident i1 (noted): journal entry"},
+		{"a claim whose read gets no answer", func(d *desk) error {
+			c := d.claim("i1", sdrs)
+			c.GroupRev = 99
+			d.Through(&deaf{reads: 1})
+			_, err := d.Claim(d.Context(), c)
+			return err
+		}, "claiming huawei_sdrs/g/1 for rule r1: no route"},
 		{"a slot that is not named", write(func(w *replication.Write) { w.TakeSlot = true }), "no slot is named"},
 		{"a higher mode", write(func(w *replication.Write) { w.Incident.Mode = "auto!" }), "cannot become"},
 		{"an incident that is not there", write(func(w *replication.Write) { w.Incident.ID = "i9" }), "not found"},
@@ -183,6 +209,38 @@ func TestTroubleInATransactionIsTold(t *testing.T) {
 			}
 			if rec.ID != "" || rec.Rev != 0 {
 				t.Errorf("with the error comes %+v", rec)
+			}
+		})
+	}
+}
+
+// TestOnlyTheCountOfFailuresIsTriedAgain: other incidents of the loss may fail at
+// the same time, which is no reason to decide again; anything else is.
+func TestOnlyTheCountOfFailuresIsTriedAgain(t *testing.T) {
+	const count = "the count of failures in the site loss"
+	for _, tt := range []struct {
+		times   int
+		changed []string
+		written bool
+	}{
+		{1, []string{count}, true},
+		{7, []string{count}, true},
+		{8, []string{count}, false},
+		{1, []string{"the leader"}, false},
+		{1, []string{count, "the leader"}, false},
+		{1, []string{"the leader", count}, false},
+		{1, nil, false},
+	} {
+		t.Run(fmt.Sprint(tt.times, tt.changed), func(t *testing.T) {
+			d := newDesk(t)
+			d.ready()
+			w := d.ended(d.claimed("i1", sdrs))
+			for range tt.times {
+				d.ConflictNext("write", tt.changed...)
+			}
+			_, err := d.Write(d.Context(), w)
+			if tt.written != (err == nil) || err != nil && !errors.Is(err, replication.ErrConflict) {
+				t.Errorf("got %v, want written %t", err, tt.written)
 			}
 		})
 	}
