@@ -114,7 +114,7 @@ func protections() []control {
 		one("votes that come late are refused", 300, "seed=1; at=20s, what=late, step=store vote, last=9s", "quorum/ledger/votes.go",
 			"		If: []Compare{unchanged(\"the heartbeat of observer \"+l.o.Observer, l.keys.observer(l.o.Observer), l.current().rev)},\n", ""),
 		one("one vote a site counts", 300, "seed=1, crew=two a site; at=5s, what=crash, who=obs-w, last=69s", fileDecide, "bySite[v.Site] = v", "bySite[v.Observer] = v"),
-		one("the target site is not down", 300, "seed=1; at=12s, what=cut, who=obs-w, whom=az-b, last=55s", fileGuards, "		if v.TargetDown && v.Rule", "		if false && v.Rule"),
+		one("the target site is not down", 1000, "seed=1; at=12s, what=cut, who=obs-w, whom=az-b, last=55s", fileGuards, "		if v.TargetDown && v.Rule", "		if false && v.Rule"),
 		one("a rehearsal does not send", 300, "seed=1; at=1s, what=roll, n=2, last=5s", fileExecute, "	if p.decision.Mode == replication.DryRun {", "	if false {"),
 		one("all is decided again under the claim", 1000, "read/0", fileExecute, "	if p.decision.Act {", "	if true {"),
 		one("what a contradicting sample ends begins anew", 1000, "seed=1; at=27s, what=flap, last=3s", "policy/hold.go", "	default:\n		h.reset()\n", "	default:\n"),
