@@ -238,6 +238,12 @@ var queues = []struct {
 		q.eval.Rules[0].Rule.After = []string{"data", "cache"}
 		return q
 	}},
+	{"of unknown direction, half the room", func() *queue {
+		q := newQueue("z1")
+		q.add(long("u1", 1600), "")
+		q.eval.Rules[0].Rule.After = []string{"data", "cache"}
+		return q
+	}},
 	{"nobody waits", func() *queue { q := newQueue("g1"); q.eval.Rules[0].Rule.After = nil; return q }},
 }
 
@@ -294,6 +300,56 @@ func (q *queue) said(t *testing.T) string {
 		}
 	}
 	return regexp.MustCompile("x{9,}").ReplaceAllString(out.String(), "…")
+}
+
+// TestWhatIsRememberedIsOfThisMoment: what a round has counted is not counted again
+// for each group, and is not taken for what another round sees.
+func TestWhatIsRememberedIsOfThisMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue("g1", "g2")
+		q.lost(fixed("g1", "g2"))
+		store := quorumtest.New(time.Now, "obs-w", "witness")
+		c := failover.New(failover.Options{Observer: "obs-w", Site: "witness", Store: q.store, Session: store, Upkeep: store, Rules: q.eval, LeaseTTL: quorumtest.LeaseTTL, Now: time.Now, Logger: discard})
+		see := func(change string, name, want string) {
+			t.Helper()
+			if err := c.Round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, cond := range c.State().Decisions[0].Conditions {
+				if cond.Name == name && cond.Value != want {
+					t.Errorf("%s: %s is %q, want %q", change, name, cond.Value, want)
+				}
+			}
+		}
+		see("at first", "after", "data: 0 of 2, not huawei_sdrs/g1, huawei_sdrs/g2")
+		q.store.cluster.Revision++
+		q.done("g1")
+		see("one is done", "after", "data: 1 of 2, not huawei_sdrs/g2")
+		q.store.cluster.Losses = nil
+		q.store.cluster.Revision++
+		see("the loss is over", "after", "data: 0 of 2, not huawei_sdrs/g1, huawei_sdrs/g2")
+		time.Sleep(time.Second)
+		q.add("g3", "az-a")
+		q.eval.At = time.Now()
+		see("a target more, and nothing else", "after", "data: 0 of 3, not huawei_sdrs/g1, huawei_sdrs/g2, huawei_sdrs/g3")
+
+		veto := q.eval.Rules[0].Targets[0].Vote
+		veto.Verdict = replication.Veto
+		other := veto
+		other.Observer, other.Site = "obs-x", "az-x"
+		q.eval.Rules[0].Rule.VetoAny = true
+		all := []replication.Vote{veto, other}
+		q.store.cluster.Votes = all[:1]
+		see("a veto", "no_veto", "obs-w (witness)")
+		q.store.cluster.Votes = []replication.Vote{other}
+		see("another veto", "no_veto", "obs-x (az-x)")
+		q.store.cluster.Votes = all[:1]
+		see("the first again", "no_veto", "obs-w (witness)")
+		q.store.cluster.Votes = all
+		see("both", "no_veto", "obs-w (witness), obs-x (az-x)")
+		q.store.cluster.Votes = nil
+		see("none", "no_veto", "none")
+	})
 }
 
 // brief is keys without what all begin with.

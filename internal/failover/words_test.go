@@ -309,6 +309,12 @@ var situations = []struct {
 	{"after a tier with more left than are named", func(s *failover.Snapshot) { after(s, 1, "huawei_sdrs/g2") }},
 	{"after a tier with none named", func(s *failover.Snapshot) { after(s, 2) }},
 	{"after a tier that is not known", func(s *failover.Snapshot) { after(s, 3); s.After[0].Known = false }},
+	{"after a tier of which nothing is told", func(s *failover.Snapshot) { s.Rule.After = []string{"data"} }},
+	{"half a quorum, and half of a tier", func(s *failover.Snapshot) {
+		s.Cluster.Votes = s.Cluster.Votes[1:]
+		after(s, 1, "huawei_sdrs/g2")
+		s.After[0].Targets = 2
+	}},
 	{"after a tier of nothing, not known", func(s *failover.Snapshot) {
 		s.Rule.After, s.After = []string{"data"}, []failover.TierState{{Rule: "data"}}
 	}},

@@ -34,7 +34,7 @@ type options struct {
 	atLeast               float64
 	under                 time.Duration
 	list                  bool
-	atOnce                int
+	atOnce, every         int
 	files                 []string
 }
 
@@ -49,6 +49,7 @@ func parse(args []string) (options, error) {
 	set.StringVar(&which, "tests", "", "only the tests whose \"PACKAGE TEST\" matches `regexp`")
 	set.Float64Var(&o.atLeast, "at-least", 95, "the score that must be reached, in `percent`")
 	set.DurationVar(&o.under, "under", time.Hour, "only the tests that take less of the CPU than `time`, to be quick")
+	set.IntVar(&o.every, "every", 1, "a sample: only one of so `many`")
 	set.IntVar(&o.atOnce, "j", 1, "how many `tests` run at a time")
 	set.BoolVar(&o.list, "list", false, "list the mutants and run nothing")
 	if err := set.Parse(args); err != nil {
@@ -153,7 +154,7 @@ func (r *runner) all(ctx context.Context, mutants []*mutant, o options, stderr i
 	var mu sync.Mutex
 	room, verdicts, left, done := make(chan struct{}, o.atOnce), map[*mutant]verdict{}, 0, 0
 	for _, m := range mutants {
-		if !o.only.MatchString(m.file + " " + m.fun) {
+		if !o.only.MatchString(m.file+" "+m.fun) || m.id%o.every != 0 {
 			continue
 		}
 		room <- struct{}{}

@@ -245,3 +245,15 @@ func TestOnlyTheCountOfFailuresIsTriedAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestAClaimAsksNothingMore: what the claim was decided on is known, and its readers
+// may be far from each other.
+func TestAClaimAsksNothingMore(t *testing.T) {
+	d := newDesk(t)
+	d.ready()
+	d.ok(d.PutGroup(d.Context(), sdrs, replication.GroupRecord{Baseline: "a>b"}))
+	c := d.claim("i1", sdrs)
+	d.Through(&deaf{reads: 1})
+	_, err := d.Claim(d.Context(), c)
+	d.ok(err)
+}
