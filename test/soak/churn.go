@@ -111,11 +111,12 @@ func (w *world) reloads(ctx context.Context) {
 	}
 }
 
-// looks asks each observer for everything that it shows.
+// looks asks each observer for everything that it shows. Of the incidents it asks for
+// a hundred: the answer that has all of them grows until they are a thousand.
 func (w *world) looks(ctx context.Context) {
 	paths := []string{
 		"/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/groups", "/api/v1/rules", "/api/v1/observers", "/api/v1/members",
-		"/api/v1/incidents", "/api/v1/incidents?limit=5", "/api/v1/journal/check", "/api/v1/explain?group=servers-0", "/api/v1/explain?group=disks-1", "/api/v1/no-such",
+		"/api/v1/incidents?limit=100", "/api/v1/incidents?limit=5", "/api/v1/journal/check", "/api/v1/explain?group=servers-0", "/api/v1/explain?group=disks-1", "/api/v1/no-such",
 	}
 	every(ctx, 500*time.Millisecond, func(n int) {
 		for _, d := range w.daemons {
