@@ -241,7 +241,9 @@ func (w *world) judgeFirstByte(l *life, g *group, o failover.Order, stopped time
 	}
 	inc, ok := c.Incidents[o.Incident]
 	w.mu.Lock()
-	since := w.now() - w.intents[o.Incident]
+	intent := w.intents[o.Incident]
+	since := w.now() - intent
+	robbed := w.robbed[l.name] > intent // in the store alone: nothing on its side can know
 	w.mu.Unlock()
 	if since-stopped > 2*time.Second+10*time.Millisecond {
 		w.violated("%s sends for %s %s after the intent", l.name, o.Incident, since)
@@ -250,7 +252,7 @@ func (w *world) judgeFirstByte(l *life, g *group, o failover.Order, stopped time
 	case !ok:
 		w.violated("%s sends for an incident that is not in the store", l.name)
 		return
-	case stopped > 0:
+	case stopped > 0 || robbed:
 	case c.Leader == nil || c.Leader.Observer != l.name || c.Leader.CreateRev != inc.Holder.LeaderRev:
 		w.violated("%s sends for %s, the leader is %+v", l.name, inc.ID, c.Leader)
 	case call == nil || call.Outcome != replication.OutcomeNone || inc.Phase != replication.Executing:

@@ -75,7 +75,7 @@ func (w *world) mischief(l *life, e event) {
 		l.pause(17*time.Second+e.last/2, "past its lease")
 	case 4: // the store says so at once, and the observer wakes soon
 		l.pause(3*time.Second, "and its lease is lost")
-		_ = w.root.LoseLease(l.name) // it may have none
+		w.rob(l.name)
 	case 9: // only the observer there sees the site again
 		l.pause(9*time.Second, "and the site answers its own observer")
 		for _, o := range w.in("") {
@@ -102,10 +102,10 @@ func (w *world) mischief(l *life, e event) {
 	case 13: // the groups show an error of the outage's own
 		w.happen(event{what: "unwell", last: 20 * time.Second})
 	case 6: // its lease is lost, and another leads before it wakes
-		_ = w.root.LoseLease(l.name) // it may have none
+		w.rob(l.name)
 		l.pause(2*time.Second+e.last/4, "and another leads")
 	case 7: // it wakes when another has taken over what it held
-		_ = w.root.LoseLease(l.name) // it may have none
+		w.rob(l.name)
 		l.pause(25*time.Second+e.last/2, "and another holds what it held")
 	case 8: // it wakes just past its lease
 		l.pause(quorumtest.LeaseTTL-time.Second+e.last/8, "about as long as its lease")

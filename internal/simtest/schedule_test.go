@@ -46,7 +46,7 @@ func newWorld(p plan) *world {
 	w := &world{
 		began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, cut: map[[2]string]int{},
 		groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, seen: map[string]bool{},
-		phases: map[string]replication.Phase{}, intents: map[string]time.Duration{}, tokens: map[string]int64{}, modes: map[string]replication.Mode{}, called: map[replication.GroupKey]time.Duration{},
+		phases: map[string]replication.Phase{}, intents: map[string]time.Duration{}, tokens: map[string]int64{}, robbed: map[string]time.Duration{}, modes: map[string]replication.Mode{}, called: map[replication.GroupKey]time.Duration{},
 		heals: cmp.Or(p.heals, healedAt), off: p.off, file: usualFile, agree: agreeIn(p.crew),
 	}
 	text := cmp.Or(p.rule, ruleText)
@@ -148,7 +148,7 @@ func (w *world) happenToStore(e event) {
 		defer w.mu.Unlock()
 		w.serving = e.who
 	case "lease":
-		_ = w.root.LoseLease(e.who) // it may have none
+		w.rob(e.who)
 	case "late": // its request arrives when nobody waits for the answer any more
 		w.when(e, func(l *life) {
 			l.mu.Lock()
@@ -246,6 +246,17 @@ func (w *world) comeBack(site string) {
 		}
 	}
 	w.lostWays.Store(false)
+}
+
+// rob ends an observer's lease in the store, if it has one; the observer learns of it
+// at its next call.
+func (w *world) rob(observer string) {
+	if err := w.root.LoseLease(observer); err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.robbed[observer] = w.now()
 }
 
 func (l *life) stall(d time.Duration) {

@@ -34,6 +34,8 @@ type world struct {
 	called    map[replication.GroupKey]time.Duration // when the last incident with a call ended
 	intents   map[string]time.Duration               // when each incident's last intent was written
 
+	robbed map[string]time.Duration // observers, when their lease was lost last in the store alone, under mu
+
 	lost     atomic.Int64 // when az-a was, 0: it is not
 	lostWays atomic.Bool  // with the ways to it
 	person   atomic.Bool  // has said something that changes what is promised
