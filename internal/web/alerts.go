@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/drwatch/drwatch/internal/api"
 )
@@ -56,7 +57,18 @@ func withoutPassword(address string) string {
 	if err != nil {
 		return ""
 	}
-	return u.Redacted()
+	return short(u.Redacted())
+}
+
+// maxTold bounds what is told of a request in the log and in the answer: the words of
+// encoding/json repeat what they are about, however long.
+const maxTold = 500
+
+func short(s string) string {
+	if len(s) <= maxTold {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxTold], "") + " …"
 }
 
 // readNotification reads a delivery. What newer Alertmanagers add is passed over;
@@ -65,14 +77,14 @@ func readNotification(w http.ResponseWriter, r *http.Request) (api.Notification,
 	var n api.Notification
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxNotification))
 	if err := dec.Decode(&n); err != nil {
-		return n, badRequest("the body must be what a webhook receiver of Alertmanager gets: " + err.Error())
+		return n, badRequest(short("the body must be what a webhook receiver of Alertmanager gets: " + err.Error()))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return n, badRequest("the body must be one JSON object")
 	}
 	switch {
 	case n.Version != "4":
-		return n, badRequest(fmt.Sprintf("the payload has version %q, want \"4\"", n.Version))
+		return n, badRequest(short(fmt.Sprintf("the payload has version %q, want \"4\"", n.Version)))
 	case n.Alerts == nil:
 		return n, badRequest("the payload has no alerts")
 	}
@@ -87,7 +99,7 @@ func readNotification(w http.ResponseWriter, r *http.Request) (api.Notification,
 			why = "has no startsAt"
 		}
 		if why != "" {
-			return n, badRequest(fmt.Sprintf("alerts[%d] %s", i, why))
+			return n, badRequest(short(fmt.Sprintf("alerts[%d] %s", i, why)))
 		}
 	}
 	return n, nil

@@ -176,7 +176,7 @@ func readBody(w http.ResponseWriter, r *http.Request, into any, shape string) er
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		return badRequest("the body must be " + shape + ": " + err.Error())
+		return badRequest(short("the body must be " + shape + ": " + err.Error()))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return badRequest("the body must be one JSON object")
