@@ -240,7 +240,7 @@ func liveVotes(s Snapshot) []replication.Vote {
 func quorumOf(s Snapshot) (agree, of int) {
 	registered := 0
 	if s.Rule.Of == 0 {
-		registered = len(sitesOf(s.Cluster, true))
+		registered = len(sitesOf(s.Cluster))
 	}
 	return s.Rule.quorum(registered)
 }
@@ -277,18 +277,16 @@ func otherHashes(s Snapshot) int {
 	return n
 }
 
-// sitesOf are the sites of the observers that are alive, or of all that belong to
-// the cluster: one that is lost counts until a person removes it, or a quorum
-// would shrink with every loss.
-func sitesOf(c replication.Cluster, lost bool) map[string]bool {
+// sitesOf are the sites of the observers that are alive and of all that belong to
+// the cluster: one that is lost counts until a person removes it, or a quorum would
+// shrink with every loss.
+func sitesOf(c replication.Cluster) map[string]bool {
 	sites := map[string]bool{}
 	for _, o := range c.Observers {
 		sites[o.Site] = true
 	}
-	if lost {
-		for _, name := range slices.Sorted(maps.Keys(c.Registered)) {
-			sites[c.Registered[name]] = true
-		}
+	for _, name := range slices.Sorted(maps.Keys(c.Registered)) {
+		sites[c.Registered[name]] = true
 	}
 	return sites
 }
@@ -338,7 +336,7 @@ func effectiveMode(s Snapshot, counted []replication.Vote) replication.Mode {
 	}
 	// An observer that is alone for a while is no lone observer: what it says then
 	// must not lower the mode for good.
-	if len(sitesOf(s.Cluster, true)) <= 1 && !s.AcceptSingle {
+	if len(sitesOf(s.Cluster)) <= 1 && !s.AcceptSingle {
 		m = replication.Lowest(m, replication.Approve)
 	}
 	return m

@@ -13,7 +13,7 @@ import (
 func (c *Controller) outvoted(eval Evaluation, cluster replication.Cluster) []string {
 	seen := map[string]bool{}
 	here := seenHere(eval)
-	registered := len(sitesOf(cluster, true))
+	registered := len(sitesOf(cluster))
 	for k, sites := range c.agreedOn(cluster) {
 		var r Rule
 		v, known := here.rules[k.rule]

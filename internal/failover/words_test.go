@@ -226,6 +226,7 @@ var situations = []struct {
 	{"the cool-down has just ended", func(s *failover.Snapshot) { lastActed(s, time.Hour) }},
 	{"the cool-down has a moment left", func(s *failover.Snapshot) { lastActed(s, time.Hour-1) }},
 	{"the cool-down has half an hour left", func(s *failover.Snapshot) { lastActed(s, 30*time.Minute) }},
+	{"the cool-down has a minute and a half left, and a little", func(s *failover.Snapshot) { lastActed(s, time.Hour-90*time.Second-400*time.Millisecond) }},
 	{"no cool-down", func(s *failover.Snapshot) { lastActed(s, 0); s.Rule.Cooldown = 0 }},
 	{"a cool-down of less than none", func(s *failover.Snapshot) { lastActed(s, -time.Minute); s.Rule.Cooldown = -1 }},
 	{"a cool-down of a moment", func(s *failover.Snapshot) { lastActed(s, 0); s.Rule.Cooldown = 1 }},
