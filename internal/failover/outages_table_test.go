@@ -178,7 +178,7 @@ var outages = []struct {
 	{"a veto comes while the provider is read", replication.HuaweiSDRS, replication.Auto, func(o *night) {
 		o.at = first("read", func() {
 			o.rules.says(replication.Veto)
-			time.Sleep(5 * time.Second)
+			<-time.After(5 * time.Second)
 		})
 		o.says()
 		play(30 * time.Second)(o)
@@ -202,7 +202,7 @@ var outages = []struct {
 	{"the rule changes while the provider is read", replication.HuaweiSDRS, replication.Auto, func(o *night) {
 		o.at = first("read", func() {
 			o.rule(func(r *failover.Rule) { r.Hash = "h2" })
-			time.Sleep(5 * time.Second)
+			<-time.After(5 * time.Second)
 		})
 		play(30 * time.Second)(o)
 	}},
@@ -217,7 +217,7 @@ var outages = []struct {
 	{"the mode falls while the provider is read", replication.HuaweiSDRS, replication.Auto, func(o *night) {
 		o.at = first("read", func() {
 			o.rule(func(r *failover.Rule) { r.Mode = replication.Approve })
-			time.Sleep(5 * time.Second)
+			<-time.After(5 * time.Second)
 		})
 		play(30 * time.Second)(o)
 	}},

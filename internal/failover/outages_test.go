@@ -145,7 +145,7 @@ func (o *night) options(name string, store *quorumtest.Store) failover.Options {
 		At: func(step string) {
 			o.say("%s at %s", name, step)
 			if step == "read" {
-				time.Sleep(130 * time.Millisecond) // from here on nothing is at the moment of a round
+				<-time.After(130 * time.Millisecond) // from here on nothing is at the moment of a round
 			}
 			if o.at != nil {
 				o.at(step)
