@@ -63,9 +63,6 @@ func protections() []control {
 			{fileClaim, "Kind: NoneNewer, Key: l.keys.allVoted(rule), Rev: g.Revision,", "Kind: NoneNewer, Key: l.keys.allVoted(rule), Rev: 1 << 60,"},
 			{fileClaim, "Kind: NoneNewer, Key: l.keys.votesOn(rule, key), Rev: g.Revision,", "Kind: NoneNewer, Key: l.keys.votesOn(rule, key), Rev: 1 << 60,"},
 		}},
-		{"the claim compares the leader", "huawei_sdrs, a stop at any time", []edit{
-			{fileClaim, "		l.keys.elected(c.LeaderRev),\n", ""},
-		}},
 		{"the lease outlasts the call", "huawei_sdrs, a stop at any time", []edit{
 			{"failover/controller.go", "; left <= need {", "; false && left <= need {"},
 			{"failover/controller.go", "; took > sendWithin {", "; false && took > sendWithin {"},

@@ -6,6 +6,7 @@ package exhaust_test
 
 import (
 	"flag"
+	"fmt"
 	"reflect"
 	"regexp"
 	"slices"
@@ -51,7 +52,11 @@ func TestEveryInterleaving(t *testing.T) {
 	}
 }
 
-const forever = -1
+const (
+	forever = -1
+	// Of a lease of 15 seconds four are left after one step, too few for a call.
+	step = 11 * time.Second
+)
 
 // scopes are what is searched. What a budget does not name does not happen.
 func scopes() []scope {
@@ -73,6 +78,7 @@ func scopes() []scope {
 			scope{name: "a veto", large: true, budget: budget{Time: 1, Veto: 1}},
 			scope{name: "a refusal", large: true, budget: budget{Time: 1, Refuse: 1}},
 		)
+		out = append(out, takeOvers()...)
 		if p != replication.HuaweiDWS { // nobody can keep a second call from swapping the roles back
 			out = append(out, scope{name: "somebody else", large: true, budget: budget{Time: 1, Foreign: 1}})
 		}
@@ -83,10 +89,31 @@ func scopes() []scope {
 		}
 	}
 	for i := range out {
-		// Of a lease of 15 seconds four are left after one step, too few for a call.
-		const step = 11 * time.Second
-		out[i].step, out[i].life, out[i].settle, out[i].progress = step, 2*step, step, 20
+		out[i].step, out[i].settle, out[i].progress = step, step, 20
+		if out[i].life == 0 {
+			out[i].life = 2 * step
+		}
 	}
+	return out
+}
+
+// takeOvers begin where the second leader is about to take over, and the first, which
+// has stood still, may go on at any moment. A signature of two steps of time is dead by
+// then, so that a call may be sent again at once; one of six still lives.
+func takeOvers() []scope {
+	var out []scope
+	for what, from := range map[string]place{
+		"before its look at the provider": {"looks at the provider", 1},
+		"before its intent":               {"writes", 1},
+		"before its call":                 {"connects", 1},
+		"in its call":                     {"awaits", 1},
+		"before its outcome":              {"writes", 2},
+	} {
+		for _, life := range []time.Duration{2 * step, 6 * step} {
+			out = append(out, scope{name: fmt.Sprintf("a take-over from one that stood still %s, signature of %s", what, life), large: true, budget: budget{Time: 1}, from: from, life: life})
+		}
+	}
+	slices.SortFunc(out, func(a, b scope) int { return strings.Compare(a.name, b.name) })
 	return out
 }
 

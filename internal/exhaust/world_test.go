@@ -30,6 +30,14 @@ type scope struct {
 	budget   budget
 	progress int  // each so-many-th state is followed to its end
 	large    bool // only with -full
+	from     place
+}
+
+// place is where the first leader stands still, and the second is about to take its
+// incident over, when the search begins; the zero place is before all.
+type place struct {
+	op  string // what it waits for
+	nth int    // the how-many-th time it does
 }
 
 // budget is how often what may still happen.
@@ -106,7 +114,38 @@ func newWorld(s scope) *world {
 	w.verdict, w.free = replication.Go, false
 	w.vote()
 	w.mayRound()
+	if s.from.op != "" {
+		w.goTo(s.from)
+	}
 	return w
+}
+
+// goTo leads the world to where the second observer is about to take over what the
+// first held when it came to a place, where it stands still.
+func (w *world) goTo(p place) {
+	one, two := w.lives[0], w.lives[1]
+	w.left = budget{Time: forever}
+	for nth := p.nth; ; {
+		if w.waits(one, one.step) && one.step.at == p.op {
+			if nth--; nth == 0 {
+				break
+			}
+		}
+		w.doing(w.choicesOf(one)[0])
+	}
+	one.still = true
+	for range 100 {
+		switch {
+		case two.turn.at == "takes over" && w.waits(two, two.turn):
+			w.left = w.budget
+			return
+		case w.idle():
+			w.doing(choice{do: w.pass})
+		default:
+			w.doing(w.choicesOf(two)[0])
+		}
+	}
+	w.violated("nobody takes over")
 }
 
 // run is one round of an observer from its start to its end.
