@@ -88,14 +88,19 @@ histories: ## Hold the simulation's model of the store against etcd in 10,000 ra
 soak: build ## Run three observers with churn for SOAK (default 30m): nothing grows, each loss acts once (SOAK_FLAGS=…).
 	$(GO) run ./test/soak -for $(SOAK) -drwatch $(BIN) $(SOAK_FLAGS)
 
-# The core: what the decision is made of, the states, the rules for a call, and the
-# transactions of the ledger that a rule's failover is written with.
-CORE := $(addprefix internal/failover/,decide.go conditions.go nearest.go rule.go votes.go tiers.go states.go \
-	execute.go verify.go claim.go drive.go late.go owed.go) $(addprefix internal/quorum/ledger/,claim.go write.go)
+# The core: what the decision is made of, the states, and the transactions of the
+# ledger that a rule's failover is written with. The calls: what carries it out.
+CORE  := $(addprefix internal/failover/,decide.go conditions.go nearest.go rule.go votes.go tiers.go states.go) \
+	$(addprefix internal/quorum/ledger/,claim.go write.go)
+CALLS := $(addprefix internal/failover/,execute.go verify.go claim.go drive.go late.go owed.go)
 
 .PHONY: mutate
-mutate: ## Change the core in 3,300 ways, one at a time, and see that the tests notice, hours (MUTATE_FLAGS=…).
+mutate: ## Change the core in 1,700 ways, one at a time, and see that the tests notice, about an hour (MUTATE_FLAGS=-trust: minutes).
 	$(GO) run ./tools/mutate $(MUTATE_FLAGS) $(CORE)
+
+.PHONY: mutate-calls
+mutate-calls: ## The same of what carries a failover out: its survivors are not all explained yet, hours.
+	$(GO) run ./tools/mutate $(MUTATE_FLAGS) $(CALLS)
 
 .PHONY: test-deps
 test-deps:

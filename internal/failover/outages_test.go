@@ -30,6 +30,7 @@ type night struct {
 	began time.Time
 	at    func(step string)        // nil: nothing happens there
 	track func(*failover.Progress) // nil: the group alone tells
+	shows func(*replication.Group) // what a read under the claim shows; nil: what is so
 	set   func(*failover.Options)  // nil: as usual
 	mu    sync.Mutex
 	lines []string
@@ -51,7 +52,12 @@ func (o *night) Track(ctx context.Context, key replication.GroupKey, job string)
 }
 
 func (o *night) Read(ctx context.Context, key replication.GroupKey) (replication.Group, error) {
-	return o.cloud.Read(ctx, key)
+	g, err := o.cloud.Read(ctx, key)
+	if o.shows != nil {
+		g.Ready = slices.Clone(g.Ready)
+		o.shows(&g)
+	}
+	return g, err
 }
 
 // numbers are what a run makes of its own: an incident's id has a hash in it.
@@ -280,7 +286,7 @@ func TestOutages(t *testing.T) {
 		pinned[name] = strings.TrimSpace(story)
 	}
 	var out strings.Builder
-	for _, tt := range outages {
+	for _, tt := range slices.Concat(beforeTheCall, atTheCall) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := &night{world: newWorld(t, tt.provider, tt.mode), began: time.Now()}

@@ -259,8 +259,8 @@ func (q *queue) said(t *testing.T) string {
 	for beat := range int64(3) { // of a leader that is seen to beat, and votes
 		q.store.cluster.Revision++
 		q.store.cluster.Leader = &replication.Leader{Observer: "obs-w"}
-		if real, err := store.Read(t.Context()); err == nil && real.Leader != nil {
-			q.store.cluster.Leader = real.Leader
+		if now, err := store.Read(t.Context()); err == nil && now.Leader != nil {
+			q.store.cluster.Leader = now.Leader
 		}
 		q.store.cluster.Observers = []replication.Observer{{Name: "obs-w", Site: "witness", Beat: beat}}
 		q.store.cluster.Votes = nil
@@ -310,7 +310,7 @@ func TestWhatIsRememberedIsOfThisMoment(t *testing.T) {
 		q.lost(fixed("g1", "g2"))
 		store := quorumtest.New(time.Now, "obs-w", "witness")
 		c := failover.New(failover.Options{Observer: "obs-w", Site: "witness", Store: q.store, Session: store, Upkeep: store, Rules: q.eval, LeaseTTL: quorumtest.LeaseTTL, Now: time.Now, Logger: discard})
-		see := func(change string, name, want string) {
+		see := func(change, name, want string) {
 			t.Helper()
 			if err := c.Round(t.Context()); err != nil {
 				t.Fatal(err)

@@ -33,7 +33,7 @@ type options struct {
 	only, tests           *regexp.Regexp
 	atLeast               float64
 	under                 time.Duration
-	list                  bool
+	list, trust           bool
 	atOnce, every         int
 	files                 []string
 }
@@ -51,6 +51,7 @@ func parse(args []string) (options, error) {
 	set.DurationVar(&o.under, "under", time.Hour, "only the tests that take less of the CPU than `time`, to be quick")
 	set.IntVar(&o.every, "every", 1, "a sample: only one of so `many`")
 	set.IntVar(&o.atOnce, "j", 1, "how many `tests` run at a time")
+	set.BoolVar(&o.trust, "trust", false, "do not run those that are explained: take them as surviving")
 	set.BoolVar(&o.list, "list", false, "list the mutants and run nothing")
 	if err := set.Parse(args); err != nil {
 		return o, err
@@ -110,7 +111,11 @@ func run(ctx context.Context, root string, all []suite, args []string, stdout, s
 		return err
 	}
 	fmt.Fprintf(stderr, "%d mutants, %d tests, built and run once in %s\n", len(mutants), len(r.trials), time.Since(began).Round(time.Second))
-	verdicts, err := r.all(ctx, mutants, o, stderr)
+	trusted := map[key]string{}
+	if o.trust {
+		trusted = why
+	}
+	verdicts, err := r.all(ctx, mutants, trusted, o, stderr)
 	if err != nil {
 		return err
 	}
@@ -135,8 +140,9 @@ func explanations(name string) (map[key]string, error) {
 	return readExplained(name, f)
 }
 
-// all judges each mutant, as many at a time as o says.
-func (r *runner) all(ctx context.Context, mutants []*mutant, o options, stderr io.Writer) (map[*mutant]verdict, error) {
+// all judges each mutant, as many at a time as o says. Those that are trusted to
+// survive are not run.
+func (r *runner) all(ctx context.Context, mutants []*mutant, trusted map[key]string, o options, stderr io.Writer) (map[*mutant]verdict, error) {
 	known, err := knownKills(o.known)
 	if err != nil {
 		return nil, err
@@ -163,6 +169,9 @@ func (r *runner) all(ctx context.Context, mutants []*mutant, o options, stderr i
 		}
 		all.Go(func() {
 			v, by := known[m.line0()], "before"
+			if _, explained := trusted[m.key()]; explained {
+				v, by = survived, "trusted"
+			}
 			if v == "" {
 				v, by = r.judge(ctx, m)
 			}

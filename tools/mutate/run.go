@@ -256,14 +256,19 @@ func (r *runner) judge(ctx context.Context, m *mutant) (verdict, string) {
 				by = t
 			}
 		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.kills[by]++
-		last := slices.DeleteFunc(r.killers[where], func(t *trial) bool { return t == by })
-		r.killers[where] = append([]*trial{by}, last[:min(len(last), 3)]...)
+		r.note(by, where)
 		return res.verdict, by.String()
 	}
 	return survived, ""
+}
+
+// note keeps in mind which test has killed, and in which function.
+func (r *runner) note(by *trial, where string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kills[by]++
+	last := slices.DeleteFunc(r.killers[where], func(t *trial) bool { return t == by })
+	r.killers[where] = append([]*trial{by}, last[:min(len(last), 3)]...)
 }
 
 // batches puts the tests into runs of one binary each: first those that have killed
