@@ -95,11 +95,11 @@ CORE  := $(addprefix internal/failover/,decide.go conditions.go nearest.go rule.
 CALLS := $(addprefix internal/failover/,execute.go verify.go claim.go drive.go late.go owed.go)
 
 .PHONY: mutate
-mutate: ## Change the core in 1,700 ways, one at a time, and see that the tests notice, about an hour (MUTATE_FLAGS=-trust: minutes).
+mutate: ## Change the core in 1,700 ways, one at a time, and see that the tests notice (MUTATE_FLAGS=-trust is quicker).
 	$(GO) run ./tools/mutate $(MUTATE_FLAGS) $(CORE)
 
 .PHONY: mutate-calls
-mutate-calls: ## The same of what carries a failover out: its survivors are not all explained yet, hours.
+mutate-calls: ## The same of what carries a failover out, hours: its survivors are not explained.
 	$(GO) run ./tools/mutate $(MUTATE_FLAGS) $(CALLS)
 
 .PHONY: test-deps
