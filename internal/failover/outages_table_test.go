@@ -316,7 +316,7 @@ var beforeTheCall = []plot{
 	}},
 	{"the approval grows old while the provider is read", replication.HuaweiSDRS, replication.Approve, func(o *night) {
 		o.rule(func(r *failover.Rule) { r.ApprovalTimeout = 30 * time.Second })
-		o.at = first("read", func() { time.Sleep(40 * time.Second) })
+		o.at = first("read", func() { <-time.After(40 * time.Second) })
 		o.says()
 		stop := o.run("obs-w", o.store)
 		wait(10 * time.Second)
@@ -325,7 +325,7 @@ var beforeTheCall = []plot{
 		stop()
 	}},
 	{"the call takes longer than it may between intent and first byte", replication.HuaweiSDRS, replication.Auto, func(o *night) {
-		o.at = first("intent", func() { time.Sleep(3 * time.Second) })
+		o.at = first("intent", func() { <-time.After(3 * time.Second) })
 		o.says()
 		play(time.Minute)(o)
 	}},
