@@ -149,7 +149,7 @@ func (w *world) judgeSlots(a quorumtest.Applied, inc replication.Incident) {
 	n := 0
 	for _, it := range a.Under(root + "incident/") {
 		var other replication.Incident
-		if err := json.Unmarshal(it.Value, &other); err == nil && (other.Phase == replication.Executing || other.Phase == replication.Verifying) && len(other.Calls) > 0 {
+		if err := json.Unmarshal(it.Value, &other); err == nil && other.Rule == inc.Rule && (other.Phase == replication.Executing || other.Phase == replication.Verifying) && len(other.Calls) > 0 {
 			n++
 		}
 	}

@@ -112,7 +112,7 @@ func (o *observer) start() {
 	})
 	l.read()
 	l.controller = failover.New(failover.Options{
-		Observer: o.name, Site: o.site, Store: l.store, Session: session{l}, Upkeep: l.store, Lates: l.store, Rules: l, Reader: provider{l}, Senders: provider{l},
+		Observer: o.name, Site: o.site, Store: ledgers{l.store, l}, Session: session{l}, Upkeep: l.store, Lates: ledgers{l.store, l}, Rules: l, Reader: provider{l}, Senders: provider{l},
 		Handbook: handbook{}, Sites: l, Operators: provider{l}, ActionTimeout: func(string) time.Duration { return actionTimeout },
 		CanAct: func(string) bool { return true }, LeaseTTL: quorumtest.LeaseTTL, TrackInterval: tracked, SignatureLife: signatureLife, Settle: settle, Margin: margin,
 		Now: l.now, Logger: slog.New(ear{slog.DiscardHandler, l}), Rand: func(n int64) int64 { return w.chance(o.name+" chance", n) },
@@ -371,6 +371,23 @@ func (l *life) saysSo() {
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()
 	l.said = was
+}
+
+// ledgers is the store for what is done of many incidents at the same moment: each
+// has a moment of its own.
+type ledgers struct {
+	*quorumtest.Store
+	l *life
+}
+
+func (s ledgers) Claim(ctx context.Context, c replication.Claim) (replication.IncidentRecord, error) {
+	s.l.wait(ctx, s.l.w.between(s.l.name+" claims "+c.Incident.Group, time.Microsecond, time.Millisecond))
+	return s.Store.Claim(ctx, c)
+}
+
+func (s ledgers) Late(ctx context.Context, incident string) (map[int64]replication.Call, error) {
+	s.l.wait(ctx, s.l.w.between(s.l.name+" goes on with "+incident, time.Microsecond, time.Millisecond))
+	return s.Store.Late(ctx, incident)
 }
 
 // session is the store's, and takes down what this observer has said.
