@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,12 +26,16 @@ var writeTiers = flag.Bool("write-tiers", false, "write testdata/tiers.golden an
 // still is a store that holds what it is given, and notes what is claimed in it.
 type still struct {
 	cluster replication.Cluster
-	claims  []replication.Claim
+
+	mu     sync.Mutex
+	claims []replication.Claim
 }
 
 func (s *still) Read(context.Context) (replication.Cluster, error) { return s.cluster, nil }
 
 func (s *still) Claim(_ context.Context, c replication.Claim) (replication.IncidentRecord, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.claims = append(s.claims, c)
 	return replication.IncidentRecord{}, errAway
 }
