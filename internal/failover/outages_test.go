@@ -61,7 +61,7 @@ func (o *night) Read(ctx context.Context, key replication.GroupKey) (replication
 }
 
 // numbers are what a run makes of its own: an incident's id has a hash in it.
-var numbers = regexp.MustCompile(`\b(\d{8}t\d{6}-[0-9a-f]{8}|revision \d+)\b`)
+var numbers = regexp.MustCompile(`\b(\d{8}t\d{6}-[0-9a-f]{8}|revision \d+)\b|"leader_rev":\d+`)
 
 // written says of a transaction what is about incidents.
 func (o *night) written(a quorumtest.Applied) {
