@@ -63,12 +63,22 @@ func (l *Ledger) PublishVotes(ctx context.Context, votes []replication.Vote) err
 	if err := l.readable(ctx); err != nil {
 		return fmt.Errorf("publishing votes: %w", err)
 	}
+	err := l.publish(ctx, votes)
+	if errors.Is(err, replication.ErrConflict) {
+		// A heartbeat had no answer, came late, or the lease has run out. Nothing was
+		// written, and a veto cannot wait for the next round.
+		err = l.publish(ctx, votes)
+	}
+	return err
+}
+
+func (l *Ledger) publish(ctx context.Context, votes []replication.Vote) error {
 	if l.current().id == 0 {
 		if err := l.register(ctx); err != nil {
 			return fmt.Errorf("registering observer %s: %w", l.o.Observer, err)
 		}
 	}
-	if len(l.votes.unknown) > 0 {
+	if len(l.votes.unknown) > 0 || l.current().rev == 0 {
 		if err := l.show(ctx); err != nil { // what is still on its way compares the revision before
 			return fmt.Errorf("publishing votes after some without an answer: %w", err)
 		}
