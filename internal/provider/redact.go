@@ -2,11 +2,14 @@ package provider
 
 import (
 	"errors"
+	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -56,13 +59,21 @@ func (e *safeError) Is(target error) bool { return e.is(target) }
 // RedactText does to a text what Redact does to an error. The result is one
 // line of at most 500 bytes.
 func RedactText(text string, secrets ...string) string {
-	if len(text) > maxScanned {
+	cut, longest := len(text) > maxScanned, 0
+	if cut {
 		text = text[:maxScanned]
 	}
 	for _, s := range secrets {
 		for _, form := range forms(s) {
 			text = strings.ReplaceAll(text, form, redacted)
 		}
+		if p := spelled(s); p != nil {
+			text = p.ReplaceAllLiteralString(text, redacted)
+		}
+		longest = max(longest, len(s))
+	}
+	if cut { // it may end within a secret, of which each byte may take six
+		text = text[:max(0, len(text)-6*longest)]
 	}
 	text = urlQuery.ReplaceAllString(text, "?"+redacted)
 	text = named.ReplaceAllString(text, "${1}"+redacted)
@@ -78,6 +89,30 @@ func forms(secret string) []string {
 	once := url.QueryEscape(secret)
 	percent := strings.ReplaceAll(once, "+", "%20")
 	return []string{url.QueryEscape(percent), url.QueryEscape(once), percent, once, url.PathEscape(secret), secret}
+}
+
+// spelled matches a secret as encoders of JSON, HTML and URLs may write it, each of
+// its signs in its own way; nil for one that is none, or not of ASCII.
+func spelled(secret string) *regexp.Regexp {
+	if len(secret) < 4 {
+		return nil
+	}
+	var b strings.Builder
+	for _, c := range []byte(secret) {
+		switch literal := regexp.QuoteMeta(string(rune(c))); {
+		case c >= utf8.RuneSelf:
+			return nil
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, `(?:\\?%s|(?i:%%(?:25)*%02[2]x|\\u00%02[2]x|&#%[2]d;|&#x%[2]x;|%s))`, literal, c, regexp.QuoteMeta(html.EscapeString(string(rune(c)))))
+		}
+	}
+	p, err := regexp.Compile(b.String())
+	if err != nil {
+		return nil
+	}
+	return p
 }
 
 // oneLine makes control characters spaces and bounds the length.

@@ -49,7 +49,7 @@ func (e *Exchange) RedactText(text string) string { return RedactText(text, e.se
 // what this call showed on the wire: an answer that repeats a token is cut after the
 // token is gone, never within it.
 func (e *Exchange) Beginning(most int) string {
-	text := e.RedactText(string(e.Body[:min(len(e.Body), maxScanned)]))
+	text := e.RedactText(string(e.Body))
 	if len(text) <= most {
 		return text
 	}
