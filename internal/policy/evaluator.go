@@ -17,7 +17,7 @@ import (
 
 // Version is the evaluator's. It goes into every rule's hash, so that observers
 // that judge differently never add up; it moves whenever a verdict could differ.
-const Version = "1"
+const Version = "2"
 
 // Options of an Evaluator.
 type Options struct {
