@@ -59,10 +59,11 @@ func prefixes() []string { return []string{"", "a", "b/", "b/1", "c", "none/"} }
 func randomHistory(seed uint64) []step {
 	r := rand.New(rand.NewPCG(seed, 5))
 	g := generator{r: r}
-	steps := make([]step, 10+r.IntN(30))
-	for i := range steps {
-		steps[i] = g.step()
-		steps[i].client = r.IntN(historyClients)
+	var steps []step
+	for range 10 + r.IntN(30) {
+		next := g.step()
+		next.client = r.IntN(historyClients)
+		steps = append(steps, next)
 	}
 	if seed%8 == 0 { // which chance alone brings about once in a hundred histories
 		steps = append(steps, step{do: "compact"}, step{do: "watch", back: 3})
