@@ -71,6 +71,12 @@ type Options struct {
 	// At is called at each named step of an execution, for tests that end the
 	// process there. Nil: not called.
 	At func(step string)
+	// Go runs the steps of one incident, which take longer than a round; it is
+	// called within Round and must not wait for them. Nil: in a goroutine.
+	Go func(steps func())
+	// Wait is how steps wait for d: until it has passed by Now, or with an error
+	// when ctx ends. Nil: by a timer.
+	Wait func(ctx context.Context, d time.Duration) error
 }
 
 // SignatureLife and Settle are what Options have where they name none, and what
@@ -103,6 +109,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.At == nil {
 		o.At = func(string) {}
+	}
+	if o.Go == nil {
+		o.Go = func(steps func()) { go steps() }
+	}
+	if o.Wait == nil {
+		o.Wait = pause
 	}
 	return o
 }

@@ -392,7 +392,9 @@ func (c *Controller) start(ctx context.Context, rec replication.IncidentRecord, 
 		return
 	}
 	c.running[rec.ID] = cancel
-	c.wg.Go(func() {
+	c.wg.Add(1)
+	c.o.Go(func() {
+		defer c.wg.Done()
 		defer cancel()
 		err := run(ctx, election, rec)
 		c.mu.Lock()

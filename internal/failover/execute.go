@@ -253,7 +253,7 @@ func (c *Controller) outcome(ctx context.Context, rec replication.IncidentRecord
 		if c.isStopping() {
 			break
 		}
-		if e := c.pause(ctx, time.Second); e != nil {
+		if e := c.o.Wait(ctx, time.Second); e != nil {
 			return rec, e
 		}
 	}

@@ -56,7 +56,7 @@ func (c *Controller) verify(ctx context.Context, election int64, rec replication
 			w.told = c.o.Now()
 			c.o.Logger.Error("still waiting for the provider's proof", "incident", rec.ID, "group", rec.Name, "for", c.o.Now().Sub(w.since), "seen", p.Detail)
 		}
-		if err := c.pause(ctx, c.o.TrackInterval); err != nil {
+		if err := c.o.Wait(ctx, c.o.TrackInterval); err != nil {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func (c *Controller) givenUp(rec replication.IncidentRecord) *replication.Incide
 }
 
 // pause waits, or ends early with the context.
-func (c *Controller) pause(ctx context.Context, d time.Duration) error {
+func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
