@@ -62,6 +62,7 @@ func run(args []string) int {
 	serveCommand(app, add)
 	demoCommand(app, add)
 	checkCommands(app, add)
+	testCommands(app, add)
 	viewCommands(app, add)
 	answerCommands(app, add)
 	memberCommands(app, add)

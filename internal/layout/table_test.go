@@ -32,13 +32,14 @@ var mayImport = map[string][]string{
 	"internal/cloudsim":              {"internal/replication"},
 
 	// Evidence, forward to the decision and its execution.
-	"internal/probe":             {"internal/replication"},
-	"internal/series":            {},
-	"internal/collector":         {"internal/provider", "internal/probe", "internal/series", "internal/replication"},
-	"internal/policy/rulefile":   {"internal/strictyaml", "internal/replication"},
-	"internal/alerts":            {"internal/series"}, // what Alertmanager has sent
-	"internal/policy":            {"internal/alerts", "internal/policy/rulefile", "internal/series", "internal/replication"},
-	"internal/policy/policytest": {"internal/policy", "internal/policy/rulefile", "internal/strictyaml", "internal/series", "internal/replication"},
+	"internal/probe":           {"internal/replication"},
+	"internal/series":          {},
+	"internal/collector":       {"internal/provider", "internal/probe", "internal/series", "internal/replication"},
+	"internal/policy/rulefile": {"internal/strictyaml", "internal/replication"},
+	"internal/alerts":          {"internal/series"}, // what Alertmanager has sent
+	"internal/policy":          {"internal/alerts", "internal/policy/rulefile", "internal/series", "internal/replication"},
+	// Tests of rules: an observer put together on a virtual clock, with the store in memory.
+	"internal/policy/policytest": {"internal/policy", "internal/policy/rulefile", "internal/alerts", "internal/evidence", "internal/failover", "internal/quorum/quorumtest", "internal/strictyaml", "internal/series", "internal/replication"},
 	"internal/quorum/ledger":     {"internal/replication"},
 	"internal/quorum":            {"internal/quorum/ledger", "internal/replication"},
 	"internal/quorum/quorumtest": {"internal/quorum/ledger", "internal/replication"},

@@ -65,7 +65,7 @@ func fencesOf(page, text string) []fence {
 }
 
 // TestExamplesInPages checks each YAML example that is marked as a configuration
-// or a rule file, as the reader would.
+// or a rule file, and runs those marked as tests of rules, as the reader would.
 func TestExamplesInPages(t *testing.T) {
 	checked := map[string]int{}
 	for _, f := range fences(t) {
@@ -74,20 +74,27 @@ func TestExamplesInPages(t *testing.T) {
 			continue
 		}
 		t.Run(f.String(), func(t *testing.T) {
-			if kind != "config" && kind != "rules" {
-				t.Fatalf("marked as %q, want config or rules", kind)
+			args := []string{"check", kind}
+			if kind == "tests" {
+				args = []string{"test", "rules"}
+			} else if kind != "config" && kind != "rules" {
+				t.Fatalf("marked as %q, want config, rules or tests", kind)
 			}
-			file := filepath.Join(t.TempDir(), "example.yml")
+			dir := t.TempDir()
+			if err := os.CopyFS(filepath.Join(dir, "rules"), os.DirFS(filepath.Join(root, "rules"))); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, "example.yml")
 			if err := os.WriteFile(file, []byte(f.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if said, code := run(t, root, "check", kind, file); code != 0 {
+			if said, code := run(t, root, append(args, file)...); code != 0 {
 				t.Errorf("exit code %d:\n%s", code, said)
 			}
 		})
 		checked[kind]++
 	}
-	if checked["config"] < 3 || checked["rules"] < 2 {
+	if checked["config"] < 3 || checked["rules"] < 2 || checked["tests"] < 1 {
 		t.Errorf("only %v examples were found: are they still marked?", checked)
 	}
 }
@@ -192,7 +199,7 @@ func runnable(args []string) ([]string, int) {
 		}
 		return append(args, "--url", "http://127.0.0.1:1"), 2
 	}
-	if len(args) > 2 && args[0] == "check" && !slices.ContainsFunc(args[2:], missing) {
+	if len(args) > 2 && (args[0] == "check" || args[0] == "test") && !slices.ContainsFunc(args[2:], missing) {
 		if slices.Contains(args, "--strict") {
 			return args, 3
 		}
