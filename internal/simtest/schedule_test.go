@@ -317,8 +317,8 @@ func (w *world) heal() {
 	w.mu.Lock()
 	clear(w.cut)
 	clear(w.first)
-	w.down["az-a"] = w.lostAt() != 0
 	w.mu.Unlock()
+	w.set("az-a", w.lostAt() != 0) // where it was up for a moment, it has copied until now
 	_ = w.root.Unfreeze(context.Background(), "sre", "go on") // it may not be frozen
 	for _, g := range w.order {
 		g.change(func() { g.fates = nil })
