@@ -115,14 +115,16 @@ func TestKillOfTheMemberLosesNothingAcknowledged(t *testing.T) {
 	for run := range 3 {
 		killed := make(chan struct{})
 		pid := theMember(t, dir)
-		time.AfterFunc(time.Duration(20+15*run)*time.Millisecond, func() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-			close(killed)
-		})
-		for done := false; !done; {
+		for done, in := false, 0; !done; {
 			switch err := s.Tick(t.Context(), 1); {
 			case err == nil:
 				acked++
+				if in++; in == 4 { // it is under way: it ends in the middle of one of the next
+					time.AfterFunc(time.Duration(20+15*run)*time.Millisecond, func() {
+						_ = syscall.Kill(pid, syscall.SIGKILL)
+						close(killed)
+					})
+				}
 			case errors.Is(err, quorum.ErrUncertain):
 				unclear++
 			}
