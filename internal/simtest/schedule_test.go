@@ -318,7 +318,7 @@ func (w *world) heal() {
 	clear(w.cut)
 	clear(w.first)
 	w.mu.Unlock()
-	w.set("az-a", w.lostAt() != 0) // where it was up for a moment, it has copied until now
+	w.set("az-a", w.lostAt() != 0)                            // where it was up for a moment, it has copied until now
 	_ = w.root.Unfreeze(context.Background(), "sre", "go on") // it may not be frozen
 	for _, g := range w.order {
 		g.change(func() { g.fates = nil })
