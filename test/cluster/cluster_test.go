@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"sync"
@@ -51,15 +52,20 @@ func (c *trio) closeAll() {
 	wg.Wait()
 }
 
-// freeAddress is a loopback address with a port that nobody listens at.
+// freeAddress is a loopback address with a port that nobody listens at. It is none of
+// those that the kernel gives away by itself, or another connection may have it before
+// the member does.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(20_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // open starts an observer's store and does not wait.
