@@ -94,7 +94,7 @@ func FuzzRecords(f *testing.F) {
 		}
 		key := root + kinds()[int(kind)%len(kinds())] + tail
 		if err := s.Raw(key, string(value)); err != nil {
-			t.Skip("not a key")
+			return // it is not a key
 		}
 		began := time.Now()
 		c, err := s.Read(t.Context())

@@ -80,7 +80,7 @@ func (l *Ledger) publish(ctx context.Context, votes []replication.Vote) error {
 	}
 	if len(l.votes.unknown) > 0 || l.current().rev == 0 {
 		if err := l.show(ctx); err != nil { // what is still on its way compares the revision before
-			return fmt.Errorf("publishing votes after some without an answer: %w", err)
+			return fmt.Errorf("publishing votes: %w", err)
 		}
 	}
 	want, err := l.shards(ctx, votes)
