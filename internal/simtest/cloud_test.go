@@ -99,7 +99,7 @@ type effect struct {
 func (w *world) newGroup(n int, p replication.Provider) *group {
 	return &group{
 		w: w, key: replication.GroupKey{Provider: p, ID: fmt.Sprintf("g%d", n)}, name: fmt.Sprintf("db-%d", n),
-		active: azA, state: replication.Replicating, status: "protected", tokens: map[string]bool{}, slow: 2 * time.Second, lastSync: time.Now(),
+		active: azA, state: replication.Replicating, status: "protected", tokens: map[string]bool{}, slow: 2 * time.Second, lastSync: w.copied(0),
 	}
 }
 
@@ -128,7 +128,7 @@ func (g *group) show() replication.Group {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.w.up(siteOf(g.active)) && g.state == replication.Replicating {
-		g.lastSync = time.Now().Add(-g.behind)
+		g.lastSync = g.w.copied(g.behind)
 	}
 	out := replication.Group{
 		Key: g.key, Account: "acc", Name: g.name, Region: "r", Source: azA, Target: azB, Active: g.active,

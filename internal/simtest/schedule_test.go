@@ -47,7 +47,7 @@ func newWorld(p plan) *world {
 		began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, cut: map[[2]string]int{},
 		groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, seen: map[string]bool{},
 		phases: map[string]replication.Phase{}, intents: map[string]time.Duration{}, tokens: map[string]int64{}, robbed: map[string]time.Duration{}, modes: map[string]replication.Mode{}, called: map[replication.GroupKey]time.Duration{},
-		heals: cmp.Or(p.heals, healedAt), off: p.off, file: usualFile, agree: agreeIn(p.crew),
+		heals: cmp.Or(p.heals, healedAt), off: p.off, file: usualFile, agree: agreeIn(p.crew), lags: lagsIn(p),
 	}
 	text := cmp.Or(p.rule, ruleText)
 	w.rules = map[string]*rulefile.Rule{usualFile: mustParse(quorumFor(p.crew, text))}
@@ -195,12 +195,37 @@ func (w *world) set(site string, down bool) {
 	}
 }
 
+// lagsIn are the lags of a plan that begin while there is something to copy.
+func lagsIn(p plan) (lags []event) {
+	for _, e := range p.events {
+		switch e.what {
+		case "lag":
+			lags = append(lags, e)
+		case "lose":
+			return lags
+		}
+	}
+	return lags
+}
+
+// copied is up to when a standby so far behind has what production wrote. It never
+// goes back: one that is a minute behind at some moment has stood still for that minute.
+func (w *world) copied(behind time.Duration) time.Time {
+	last := time.Now().Add(-behind)
+	for _, e := range w.lags {
+		if stood := w.began.Add(e.at - e.last); e.at > w.now() && stood.Before(last) {
+			last = stood
+		}
+	}
+	return last
+}
+
 // lastWord: what a site's groups have copied when it is lost is all that they have.
 func (w *world) lastWord(site string) {
 	for _, g := range w.order {
 		g.change(func() {
 			if siteOf(g.active) == site && g.state == replication.Replicating {
-				g.lastSync = time.Now().Add(-g.behind)
+				g.lastSync = w.copied(g.behind)
 			}
 		})
 	}
@@ -212,7 +237,7 @@ func (w *world) lose(e event) {
 	w.set(e.who, true)
 	w.lost.Store(int64(w.now()))
 	for _, g := range w.order {
-		g.change(func() { g.lastSync = time.Now().Add(-g.behind) })
+		g.change(func() { g.lastSync = w.copied(g.behind) })
 	}
 	if leader := w.cluster().Leader; leader != nil {
 		w.tell("%s leads", leader.Observer)

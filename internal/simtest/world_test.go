@@ -28,6 +28,7 @@ type world struct {
 	heals     time.Duration
 	off       string
 	agree     int              // sites that must
+	lags      []event          // in their order
 	tokens    map[string]int64 // of each incident, the newest
 	phases    map[string]replication.Phase
 	modes     map[string]replication.Mode
