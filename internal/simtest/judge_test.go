@@ -20,8 +20,8 @@ func (w *world) judgeVotes(a quorumtest.Applied) {
 	l.mu.Lock()
 	was, polled, saying := l.was, l.polledAt, l.saying
 	l.mu.Unlock()
-	if !saying {
-		return // it comes late: the life that wrote it may have ended
+	if !saying || a.Late {
+		return // it says what was so when it was sent; the life that sent it may have ended
 	}
 	l.saysSo()
 	for _, p := range a.Txn.Puts {

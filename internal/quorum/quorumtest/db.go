@@ -37,6 +37,8 @@ type Applied struct {
 	Observer string // whose it was
 	Txn      ledger.Txn
 	Revision int64
+	// Late: it arrived when whoever sent it had stopped waiting for it.
+	Late bool
 	// At is what stands under a key now, the zero Item when nothing does. Under are
 	// all that begin with a prefix, sorted. Both only during the call.
 	At    func(key string) ledger.Item
@@ -207,6 +209,7 @@ type conn struct {
 	db       *db
 	observer string
 	way      Way
+	late     bool // what passes arrives late
 
 	mu     sync.Mutex
 	down   error // not nil: nothing passes
@@ -281,7 +284,9 @@ func (c *conn) Commit(ctx context.Context, t ledger.Txn) (ledger.Result, error) 
 	c.db.mu.Lock()
 	res, err := c.db.commit(t)
 	if err == nil && res.OK && c.db.seen != nil {
-		c.db.seen(c.db.applied(c.observer, t))
+		a := c.db.applied(c.observer, t)
+		a.Late = c.late
+		c.db.seen(a)
 	}
 	c.db.mu.Unlock()
 	if lost := c.answer(ctx, t.Op); lost != nil && err == nil {

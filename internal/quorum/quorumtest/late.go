@@ -24,7 +24,7 @@ func (l Late) Unwrap() error { return l.Err }
 func (c *conn) later(err error, t ledger.Txn) error {
 	if l, ok := errors.AsType[Late](err); ok {
 		time.AfterFunc(l.After, func() {
-			late := &conn{db: c.db, observer: c.observer, way: open{}}
+			late := &conn{db: c.db, observer: c.observer, way: open{}, late: true}
 			_, _ = late.Commit(context.Background(), t)
 		})
 	}
