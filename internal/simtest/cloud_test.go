@@ -103,6 +103,13 @@ func (w *world) newGroup(n int, p replication.Provider) *group {
 	}
 }
 
+// copies brings the standby up to where it is now, never back. Under mu.
+func (g *group) copies() {
+	if t := g.w.copied(g.behind); t.After(g.lastSync) {
+		g.lastSync = t
+	}
+}
+
 // change does f while nobody else looks at the group.
 func (g *group) change(f func()) {
 	g.mu.Lock()
@@ -128,7 +135,7 @@ func (g *group) show() replication.Group {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.w.up(siteOf(g.active)) && g.state == replication.Replicating {
-		g.lastSync = g.w.copied(g.behind)
+		g.copies()
 	}
 	out := replication.Group{
 		Key: g.key, Account: "acc", Name: g.name, Region: "r", Source: azA, Target: azB, Active: g.active,

@@ -225,7 +225,7 @@ func (w *world) lastWord(site string) {
 	for _, g := range w.order {
 		g.change(func() {
 			if siteOf(g.active) == site && g.state == replication.Replicating {
-				g.lastSync = w.copied(g.behind)
+				g.copies()
 			}
 		})
 	}
@@ -236,9 +236,6 @@ func (w *world) lastWord(site string) {
 func (w *world) lose(e event) {
 	w.set(e.who, true)
 	w.lost.Store(int64(w.now()))
-	for _, g := range w.order {
-		g.change(func() { g.lastSync = w.copied(g.behind) })
-	}
 	if leader := w.cluster().Leader; leader != nil {
 		w.tell("%s leads", leader.Observer)
 	}
