@@ -29,7 +29,7 @@ func (o Observer) View(r policy.RuleResult) failover.RuleView {
 	for _, t := range r.Targets {
 		v.Targets = append(v.Targets, failover.Target{
 			Group: *t.Target.Group, SourceSite: t.Target.SourceSite, TargetSite: t.Target.Standby(), ActiveSite: t.Target.ActiveSite,
-			Vote: t.Vote, State: t.State, Since: t.Since, Value: t.Value, LastGood: t.LastGood, UntrueFor: t.UntrueFor,
+			Vote: t.Vote, State: t.State, Since: t.Since, Value: t.Value, LastGood: t.LastGood, Unwatched: t.Unwatched, UntrueFor: t.UntrueFor,
 			Skew: o.skew(t.Target.Group), Guards: t.Guards, GuardsUnknown: t.GuardsUnknown, ActionTimeout: o.ActionTimeout(t.Target.Group.Account),
 		})
 	}

@@ -209,6 +209,8 @@ func (c *Controller) misjudging(eval Evaluation) []string {
 			seen["this machine's clock is ahead of the provider's at account "+t.Group.Account] = true
 		case t.LastGood.IsZero():
 			seen["this observer has not seen site "+orUnknown(t.ActiveSite)+" before it was lost"] = true
+		case t.Unwatched:
+			seen["this observer did not look when site "+orUnknown(t.ActiveSite)+" was lost"] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(seen))

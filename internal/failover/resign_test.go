@@ -61,6 +61,19 @@ func (r startedLate) Evaluate(ctx context.Context) (failover.Evaluation, error) 
 	return eval, err
 }
 
+// sleptThrough is what an observer sees that was asleep when the site was lost.
+type sleptThrough struct{ *rules }
+
+func (r sleptThrough) Evaluate(ctx context.Context) (failover.Evaluation, error) {
+	eval, err := r.rules.Evaluate(ctx)
+	for _, v := range eval.Rules {
+		for i := range v.Targets {
+			v.Targets[i].LastGood, v.Targets[i].Unwatched = v.Targets[i].LastGood.Add(time.Minute), true
+		}
+	}
+	return eval, err
+}
+
 // TestALeaderThatCannotActMakesRoom: what the leader cannot do for half a minute
 // another observer does, once.
 func TestALeaderThatCannotActMakesRoom(t *testing.T) {
@@ -69,6 +82,7 @@ func TestALeaderThatCannotActMakesRoom(t *testing.T) {
 		"its way to the provider is dead, for actions":      func(o *failover.Options, c *cloud) { o.Senders = cutOff{cloud: c, sends: true} },
 		"its clock is ahead, and hides that little is lost": func(o *failover.Options, _ *cloud) { o.Rules = hourAhead{o.Rules.(*rules)} },
 		"it was started after the loss":                     func(o *failover.Options, _ *cloud) { o.Rules = startedLate{o.Rules.(*rules)} },
+		"it was asleep when the site was lost":              func(o *failover.Options, _ *cloud) { o.Rules = sleptThrough{o.Rules.(*rules)} },
 		"it has no credentials to act on this account":      func(o *failover.Options, _ *cloud) { o.CanAct = func(string) bool { return false } },
 	} {
 		for _, alone := range []bool{false, true} {

@@ -64,6 +64,7 @@ type ruleState struct {
 // groupState is what a rule remembers of one target.
 type groupState struct {
 	hold    hold
+	copying copying
 	verdict replication.Verdict
 	since   time.Time // of the verdict
 	round   uint64    // the rule's round in which it last was a target
@@ -163,8 +164,10 @@ type TargetResult struct {
 	Value float64   // of the trigger
 
 	// LastGood is the last moment the lost site was known to be reachable, or
-	// else the trigger known to be false. Zero when never.
-	LastGood time.Time
+	// else the trigger known to be false. Zero when never. Unwatched: no sample told
+	// when that ended, and LastGood is when it was first known to have.
+	LastGood  time.Time
+	Unwatched bool
 	// UntrueFor is how long the trigger has been known false without a break.
 	UntrueFor time.Duration
 	// Guards are the rule's expressions and time intervals.

@@ -15,11 +15,15 @@ type hold struct {
 	isFalse    bool // the trigger is known false since falseSince
 	falseSince int64
 	lastFalse  int64 // the last moment it was known false; 0: never
+	isTrue     bool  // the last moment that was known, it was
+	dark       int64 // nothing is known since; 0: something is
+	blind      blind // since lastFalse
 }
 
 // step takes one moment into account. Moments come in order of time, except
 // those of samples that came late: a late one that contradicts resets as well.
 func (h *hold) step(t int64, is truth, v float64) {
+	h.look(t, is)
 	if is == truthUnknown {
 		if !h.paused {
 			h.paused, h.pausedAt = true, h.seen
@@ -51,6 +55,23 @@ func (h *hold) step(t int64, is truth, v float64) {
 		}
 	}
 	h.seen = max(h.seen, t)
+}
+
+// look keeps what was not seen of the trigger since it was last known false.
+func (h *hold) look(t int64, is truth) {
+	switch is {
+	case truthYes:
+		if h.dark != 0 {
+			h.blind.ends(h.dark, t, !h.isTrue)
+		}
+		h.isTrue, h.dark = true, 0
+	case truthNo:
+		h.isTrue, h.dark, h.blind = false, 0, blind{}
+	default:
+		if h.dark == 0 {
+			h.dark = t
+		}
+	}
 }
 
 // resume ends a stretch of unknown moments: the timer did not run meanwhile.

@@ -20,6 +20,7 @@ type site struct {
 	upSince int64 // reachable without a break since; 0: not known to be
 	lastUp  int64 // newest sample that said so; 0: none
 	hole    int64 // samples are missing since; 0: they are not
+	blind   blind
 }
 
 // update takes in the samples up to at.
@@ -54,12 +55,16 @@ func (x *site) take(p series.Point) {
 		}
 		return
 	}
+	hole, was := x.hole, x.last
 	x.seen, x.last, x.hole = p.T, p.V, 0
 	if p.V != 1 {
 		x.upSince = 0
+		if hole != 0 {
+			x.blind.ends(hole, p.T, was == 1)
+		}
 		return
 	}
-	x.lastUp = p.T
+	x.lastUp, x.blind = p.T, blind{}
 	if x.upSince == 0 {
 		x.upSince = p.T
 	}

@@ -49,7 +49,9 @@ func (e *Evaluator) sideEvidence(ctx context.Context, r *ruleState, at int64) si
 
 func (e *Evaluator) judge(r *ruleState, target tracked, at time.Time, ms int64, res *RuleResult, s side, g []guardAnswer) TargetResult {
 	t, state, h := target.Target, target.state, &target.state.hold
-	out := TargetResult{Target: *t, LastGood: e.lastGood(r, t, h)}
+	out := TargetResult{Target: *t}
+	state.copying.look(t.Group.LastSync, ms)
+	out.LastGood, out.Unwatched = e.lastGood(r, target, h)
 	out.Guards, out.GuardsUnknown = e.guards(r, t, at, g)
 	if h.isFalse && res.Err == nil {
 		out.UntrueFor = time.Duration(ms-h.falseSince) * time.Millisecond
@@ -146,19 +148,24 @@ func unfitness(fitness []replication.Condition) string {
 }
 
 // lastGood is the last moment production was known to be good: the site was
-// reachable, or where that is not watched, the trigger was false.
-func (e *Evaluator) lastGood(r *ruleState, t *Target, h *hold) time.Time {
+// reachable, or where that is not watched, the trigger was false. Where samples are
+// missing it may have been good for longer than anybody knows: see blind.
+func (e *Evaluator) lastGood(r *ruleState, target tracked, h *hold) (at time.Time, unwatched bool) {
 	site := r.rule.SiteUnreachable
 	if site == "" {
-		site = t.ActiveSite
+		site = target.ActiveSite
 	}
+	good, b := h.lastFalse, h.blind
 	if w := e.sites[site]; w != nil && w.lastUp != 0 {
-		return e.store.Time(w.lastUp)
+		good, b = w.lastUp, w.blind
 	}
-	if h.lastFalse != 0 {
-		return e.store.Time(h.lastFalse)
+	if good == 0 {
+		return time.Time{}, false
 	}
-	return time.Time{}
+	if until := b.until(target.state.copying.at); until != 0 {
+		return e.store.Time(until), true
+	}
+	return e.store.Time(good), false
 }
 
 func stamp(t time.Time) string { return t.Format("15:04:05Z") }

@@ -317,11 +317,14 @@ func (w *world) judgeProgress(c replication.Cluster) {
 // may be ahead, and the last good look is older than the loss.
 const lagSlack = skewed + probeEvery
 
-// unsent is what the standby had not got when the site was lost.
+// unsent is what the standby had not got when the site went down.
 func (w *world) unsent(g *group) time.Duration {
+	w.mu.Lock()
+	fell := w.fell["az-a"]
+	w.mu.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return w.began.Add(w.lostAt()).Sub(g.lastSync)
+	return w.began.Add(fell).Sub(g.lastSync)
 }
 
 // losesTooMuch: the standby was further behind than the rule allows.

@@ -14,6 +14,14 @@ func TestFound(t *testing.T) {
 			"the same of what a voter saw of the target site",
 			"seed=2949, groups=huawei_sdrs; at=20s, what=mischief, step=store claim, n=4; at=30s, what=lose, who=az-a, n=1; at=52s, what=shape, last=1s, n=1048576; at=52s, what=late, last=6s",
 		},
+		{
+			"nobody looked as the site was lost: what is lost was counted from before",
+			"seed=287958, groups=huawei_dws; at=10s, what=lag, last=56s; at=24s, what=pause, who=obs-w, last=26s; at=50s, what=crash, who=obs-b; at=50s, what=lose, who=az-a",
+		},
+		{
+			"the same, when it was lost, came back and was lost again",
+			"seed=287958, groups=huawei_dws; at=10s, what=lag, last=56s; at=20s, what=lose, who=az-a; at=24s, what=pause, who=obs-w, last=26s; at=30s, what=back, who=az-a; at=50s, what=crash, who=obs-b; at=50s, what=lose, who=az-a",
+		},
 	} {
 		p, err := parsePlan(found.plan)
 		if err != nil {

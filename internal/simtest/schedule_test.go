@@ -44,7 +44,7 @@ func play(t *testing.T, p plan) (w *world) {
 
 func newWorld(p plan) *world {
 	w := &world{
-		began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, cut: map[[2]string]int{},
+		began: time.Now(), seed: p.seed, rng: map[string]*rand.Rand{}, down: map[string]bool{}, fell: map[string]time.Duration{}, cut: map[[2]string]int{},
 		groups: map[replication.GroupKey]*group{}, first: map[string]func(*life){}, seen: map[string]bool{},
 		phases: map[string]replication.Phase{}, intents: map[string]time.Duration{}, tokens: map[string]int64{}, robbed: map[string]time.Duration{}, modes: map[string]replication.Mode{}, called: map[replication.GroupKey]time.Duration{},
 		heals: cmp.Or(p.heals, healedAt), off: p.off, file: usualFile, agree: agreeIn(p.crew), lags: lagsIn(p),
@@ -189,6 +189,9 @@ func (w *world) set(site string, down bool) {
 	w.mu.Lock()
 	was := w.down[site]
 	w.down[site] = down
+	if down && !was {
+		w.fell[site] = w.now()
+	}
 	w.mu.Unlock()
 	if down && !was {
 		w.lastWord(site)

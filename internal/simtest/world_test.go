@@ -45,6 +45,7 @@ type world struct {
 	rng        map[string]*rand.Rand
 	seed       uint64
 	down       map[string]bool
+	fell       map[string]time.Duration // when each site went down last
 	cut        map[[2]string]int
 	story      []string
 	violations []string
