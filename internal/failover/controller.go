@@ -333,8 +333,14 @@ func (c *Controller) maySend(election int64, intent time.Time, need time.Duratio
 	if f := c.frozenHere(); f != nil {
 		return fmt.Errorf("frozen by %s: %s: not sent", f.Who, f.Reason)
 	}
-	if took := c.o.Now().Sub(intent); took > sendWithin {
+	now := c.o.Now()
+	if took := now.Sub(intent); took > sendWithin {
 		return fmt.Errorf("%s passed between intent and first byte, over %s: not sent", took, sendWithin)
+	}
+	// A signature lives by the wall clock it was made by. One that is later than the
+	// intent says could still arrive when the call is taken for not having happened.
+	if put := now.Round(0).Sub(intent.Round(0)); put > sendWithin {
+		return fmt.Errorf("the clock was put forward by %s between intent and first byte: not sent", put)
 	}
 	if left := c.o.Session.LeaseLeftIn(election); left <= need {
 		return fmt.Errorf("%s of this election's lease are left, over %s are needed: not sent", left, need)

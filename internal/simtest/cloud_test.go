@@ -12,9 +12,7 @@ import (
 )
 
 // The providers' bounds as they are here: short, so that a story in which a call
-// of unknown outcome is answered fits into minutes. As with the real ones, a clock
-// that is put forward by more than settle between an intent and its call is noticed
-// by the look at the lease.
+// of unknown outcome is answered fits into minutes.
 const (
 	signatureLife = 40 * time.Second
 	settle        = 14 * time.Second

@@ -22,6 +22,10 @@ func TestFound(t *testing.T) {
 			"the same, when it was lost, came back and was lost again",
 			"seed=287958, groups=huawei_dws; at=10s, what=lag, last=56s; at=20s, what=lose, who=az-a; at=24s, what=pause, who=obs-w, last=26s; at=30s, what=back, who=az-a; at=50s, what=crash, who=obs-b; at=50s, what=lose, who=az-a",
 		},
+		{
+			"the clock is put forward between an intent and its call, which is then signed for longer than its wait",
+			"seed=1118795, groups=huawei_evs+huawei_sdrs; at=20s, what=mischief, step=store claim, n=8; at=20s, what=lose, who=az-a, n=1; at=30s, what=mute, whom=cloud, step=first_byte; at=57s, what=step, step=store write, last=1s, n=17408",
+		},
 	} {
 		p, err := parsePlan(found.plan)
 		if err != nil {
