@@ -319,9 +319,7 @@ const lagSlack = skewed + probeEvery
 
 // unsent is what the standby had not got when the site went down.
 func (w *world) unsent(g *group) time.Duration {
-	w.mu.Lock()
-	fell := w.fell["az-a"]
-	w.mu.Unlock()
+	fell := w.fellAt()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return w.began.Add(fell).Sub(g.lastSync)

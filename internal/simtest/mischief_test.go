@@ -82,8 +82,13 @@ func (w *world) mischief(l *life, e event) {
 			w.sever(o.name, "az-a", 1)
 			w.after(8*time.Second, func() { w.sever(o.name, "az-a", -1) })
 		}
+		known := w.fellAt()
 		w.set("az-a", false)
-		w.after(8*time.Second, func() { w.set("az-a", w.lostAt() != 0) })
+		w.after(8*time.Second, func() {
+			if w.set("az-a", w.lostAt() != 0); w.lostAt() != 0 {
+				w.fellThen(known) // as far as anybody knows who may say go
+			}
+		})
 	case 10: // no call ever arrives, not even when all else is healed
 		for _, g := range w.order {
 			g.stubborn = requestLost

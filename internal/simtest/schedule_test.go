@@ -198,6 +198,19 @@ func (w *world) set(site string, down bool) {
 	}
 }
 
+// fellAt is when az-a went down last, and fellThen sets that.
+func (w *world) fellAt() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fell["az-a"]
+}
+
+func (w *world) fellThen(at time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fell["az-a"] = at
+}
+
 // lagsIn are the lags of a plan that begin while there is something to copy.
 func lagsIn(p plan) (lags []event) {
 	for _, e := range p.events {
