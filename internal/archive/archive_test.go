@@ -197,6 +197,35 @@ func TestAnAckAfterTheEndIsArchivedToo(t *testing.T) {
 	o.clean()
 }
 
+// An incident that is in several records is listed once, as it was last, and takes no
+// other's place.
+func TestTheListHasEachIncidentOnce(t *testing.T) {
+	o := alone(t)
+	for i := range 4 {
+		id := fmt.Sprint("i", i)
+		o.incident(id, 2)
+		g := replication.GroupKey{Provider: replication.HuaweiSDRS, ID: "g-" + id}
+		rec := o.read().Groups[g]
+		rec.Latch = &replication.Latch{Incident: id, Why: "look"}
+		o.ok(o.PutGroup(t.Context(), g, rec))
+		o.ok(o.pass())
+		o.ok(o.Ack(t.Context(), g, id, "alice", "looked"))
+		o.ok(o.pass())
+	}
+	for limit := range 6 {
+		list, err := o.keeper.Archive.Incidents(limit)
+		o.ok(err)
+		var got []string
+		for _, i := range list {
+			got = append(got, fmt.Sprintf("%s with %d entries", i.ID, i.Length))
+		}
+		want := []string{"i3 with 3 entries", "i2 with 3 entries", "i1 with 3 entries", "i0 with 3 entries"}
+		if want = want[:min(limit, len(want))]; !slices.Equal(got, want) {
+			t.Errorf("the newest %d: %q, want %q", limit, got, want)
+		}
+	}
+}
+
 // Two observers that archive at their own pace end with the same bytes.
 func TestArchivesAreTheSameEverywhere(t *testing.T) {
 	a := alone(t)

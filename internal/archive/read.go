@@ -95,8 +95,8 @@ func incidentOf(a replication.Anchor) (replication.Incident, bool) {
 	return inc, inc.ID == a.Chain
 }
 
-// Incidents are the newest archived incidents, newest first, at most limit. A
-// file is held in memory at a time, and what is returned.
+// Incidents are the newest archived incidents, newest first, at most limit. What is
+// held in memory is what is returned, however large the files are.
 func (a *Archive) Incidents(limit int) ([]replication.Incident, error) {
 	names, err := files(a.dir)
 	if err != nil {
@@ -105,29 +105,41 @@ func (a *Archive) Incidents(limit int) ([]replication.Incident, error) {
 	var out []replication.Incident
 	seen := map[string]bool{}
 	for _, name := range slices.Backward(names) {
-		if len(out) >= limit {
-			break
-		}
-		var raw [][]byte
-		err := scan(filepath.Join(a.dir, name), func(line []byte) bool { return bytes.Contains(line, []byte(`"incident":{`)) }, func(rec record) error {
-			if h := rec.header.Anchor; h != nil && len(h.Incident) > 0 {
-				raw = append(raw, h.Incident)
+		for more := true; more && len(out) < limit; {
+			var found []replication.Incident
+			if found, more, err = newestIn(filepath.Join(a.dir, name), limit-len(out), seen); err != nil {
+				return nil, fmt.Errorf("listing the archive: %w", err)
 			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("listing the archive: %w", err)
-		}
-		for _, b := range slices.Backward(raw) {
-			var inc replication.Incident
-			if len(out) >= limit || json.Unmarshal(b, &inc) != nil || seen[inc.ID] {
-				continue
-			}
-			seen[inc.ID] = true
-			out = append(out, inc)
+			out = append(out, found...)
 		}
 	}
 	return out, nil
+}
+
+// newestIn are the newest incidents of a file that are not among those seen, newest
+// first, at most limit, and adds them to those. more: it has others, and those found
+// are fewer than limit, for some are there twice or cannot be read.
+func newestIn(path string, limit int, seen map[string]bool) (out []replication.Incident, more bool, err error) {
+	var newest []*replication.Anchor // of those that were not seen
+	err = scan(path, func(line []byte) bool { return bytes.Contains(line, []byte(`"incident":{`)) }, func(rec record) error {
+		h := rec.header.Anchor
+		if h == nil || len(h.Incident) == 0 || seen[h.Chain] {
+			return nil
+		}
+		if newest = append(newest, h); len(newest) > limit {
+			newest[0], more = nil, true
+			newest = newest[1:]
+		}
+		return nil
+	})
+	for _, h := range slices.Backward(newest) {
+		var inc replication.Incident
+		if json.Unmarshal(h.Incident, &inc) == nil && !seen[h.Chain] {
+			out = append(out, inc)
+		}
+		seen[h.Chain] = true
+	}
+	return out, more && len(out) < limit, err
 }
 
 // scan calls f with each record whose first line keep accepts and that could be
