@@ -24,29 +24,55 @@ func (b *blind) ends(from, to int64, good bool) {
 	b.again, b.back = from, to
 }
 
-// until is up to when production may have been good, 0 when it was watched as it went.
-// Where it was bad before nobody looked and bad after, that is believed, unless the
-// provider has told since, at copied, that something was copied: it may have come
-// back and gone again.
-func (b *blind) until(copied int64) int64 {
-	if b.back != 0 && copied >= b.again {
-		return b.back
-	}
-	return b.first
-}
-
-// copying is when the provider told a later synchronisation of a group than before.
+// copying is what the provider told of a group's synchronisations, and what that says
+// of the stretches in which nobody looked.
 type copying struct {
 	last time.Time // the newest that was told
-	at   int64     // when it was first told here; 0: none was told before it
+	// base is the newest that was told while production was known to be good, and
+	// baseAt when.
+	base   time.Time
+	baseAt int64
+	// sign is when one was told that was made after production had been known to be bad.
+	sign int64
+	// until is up to when production may have been good for that; 0: no sign came of it.
+	until int64
 }
 
-func (c *copying) look(last time.Time, ms int64) {
+// copySlack is by how much a synchronisation may be newer than it should without being
+// a sign: providers round, and clocks differ.
+const copySlack = 5 * time.Second
+
+// look takes in the last synchronisation as it is told now; good is the last moment
+// production was known to be good, bad that it is known not to be. A poll may tell late
+// what was copied before production went: only what is more than there was to copy until
+// then is a sign that it came back.
+func (c *copying) look(last time.Time, now, good int64, bad bool) {
 	if !last.After(c.last) {
 		return
 	}
-	if !c.last.IsZero() {
-		c.at = ms
-	}
 	c.last = last
+	if !bad {
+		c.base, c.baseAt = last, now
+	}
+	if c.base.IsZero() {
+		return
+	}
+	until := max(time.Duration(good-c.baseAt)*time.Millisecond, 0)
+	if last.Sub(c.base) > until+copySlack {
+		c.sign = now
+	}
+}
+
+// goodUntil is up to when production may have been good, 0 when it was watched as it
+// went. Where it was bad before nobody looked and bad after, that is believed, unless
+// the provider has told since that something was copied: it may have come back and gone
+// again. What was once so stays so, whatever is not seen later.
+func (c *copying) goodUntil(b blind, good int64) int64 {
+	if b.back != 0 && c.sign >= b.again {
+		c.until = max(c.until, b.back)
+	}
+	if c.until > good {
+		return max(b.first, c.until)
+	}
+	return b.first
 }

@@ -29,6 +29,9 @@ func TestLastGood(t *testing.T) {
 		{name: "what is told for the first time says nothing of when it was copied", samples: "111000....000", copied: []int{10}, want: 2},
 		{name: "nobody looked as it went, nor later, and something was copied", samples: "111....000....000", copied: []int{2, 14}, want: 14, unwatched: true},
 		{name: "nobody looked as it went, nor later, and nothing was copied", samples: "111....000....000", want: 7, unwatched: true},
+		{name: "something was copied in the first stretch, nothing in the second", samples: "111000....000....000", copied: []int{2, 10}, want: 10, unwatched: true},
+		{name: "something was copied in the second stretch, nothing in the first", samples: "111000....000....000", copied: []int{2, 17}, want: 17, unwatched: true},
+		{name: "and then it is seen again", samples: "111000....000....0001000", copied: []int{2, 10}, want: 20},
 		{name: "not a number is no look", samples: "111NN000", want: 5, unwatched: true},
 	} {
 		for what, rule := range map[string]rulefile.Rule{
@@ -53,6 +56,40 @@ func TestLastGood(t *testing.T) {
 					t.Errorf("%s: last good %v, unwatched %v; want %v, %v", c.samples, got.LastGood, got.Unwatched, want, c.unwatched)
 				}
 			})
+		}
+	}
+}
+
+// TestASynchronisationOfBeforeTheLossToldLate: a poll that comes when nobody has looked
+// for a while tells what was copied before the site went. That is no sign that it came
+// back, and must not hold a failover back.
+func TestASynchronisationOfBeforeTheLossToldLate(t *testing.T) {
+	for _, c := range []struct {
+		told      float64 // by the late poll
+		want      float64
+		unwatched bool
+	}{{14, 15, false}, {19, 15, false}, {30, 55, true}} {
+		w := newWorld(t, "witness", siteRule())
+		tell := func(sec float64) {
+			g := *w.targets[0].Group // what was shown is not changed
+			g.LastSync = at(sec)
+			w.targets[0].Group = &g
+		}
+		tell(1)
+		for i, sample := range "1111000....000" {
+			switch {
+			case i == 1: // the last poll of before
+				looks(w, 5, "drwatch_site_reachable", sample)
+			case i == 11:
+				tell(c.told)
+				fallthrough
+			case sample != '.':
+				looks(w, 5*float64(i), "drwatch_site_reachable", sample)
+			}
+		}
+		got := w.first(5*14 - 3)
+		if !got.LastGood.Equal(at(c.want)) || got.Unwatched != c.unwatched {
+			t.Errorf("told %v: last good %v, unwatched %v; want %v, %v", at(c.told), got.LastGood, got.Unwatched, at(c.want), c.unwatched)
 		}
 	}
 }

@@ -50,8 +50,7 @@ func (e *Evaluator) sideEvidence(ctx context.Context, r *ruleState, at int64) si
 func (e *Evaluator) judge(r *ruleState, target tracked, at time.Time, ms int64, res *RuleResult, s side, g []guardAnswer) TargetResult {
 	t, state, h := target.Target, target.state, &target.state.hold
 	out := TargetResult{Target: *t}
-	state.copying.look(t.Group.LastSync, ms)
-	out.LastGood, out.Unwatched = e.lastGood(r, target, h)
+	out.LastGood, out.Unwatched = e.lastGood(r, target, h, ms)
 	out.Guards, out.GuardsUnknown = e.guards(r, t, at, g)
 	if h.isFalse && res.Err == nil {
 		out.UntrueFor = time.Duration(ms-h.falseSince) * time.Millisecond
@@ -150,19 +149,20 @@ func unfitness(fitness []replication.Condition) string {
 // lastGood is the last moment production was known to be good: the site was
 // reachable, or where that is not watched, the trigger was false. Where samples are
 // missing it may have been good for longer than anybody knows: see blind.
-func (e *Evaluator) lastGood(r *ruleState, target tracked, h *hold) (at time.Time, unwatched bool) {
+func (e *Evaluator) lastGood(r *ruleState, target tracked, h *hold, ms int64) (at time.Time, unwatched bool) {
 	site := r.rule.SiteUnreachable
 	if site == "" {
 		site = target.ActiveSite
 	}
-	good, b := h.lastFalse, h.blind
+	good, bad, b := h.lastFalse, h.isTrue, h.blind
 	if w := e.sites[site]; w != nil && w.lastUp != 0 {
-		good, b = w.lastUp, w.blind
+		good, bad, b = w.lastUp, w.last != 1, w.blind
 	}
+	target.state.copying.look(target.Group.LastSync, ms, good, bad)
 	if good == 0 {
 		return time.Time{}, false
 	}
-	if until := b.until(target.state.copying.at); until != 0 {
+	if until := target.state.copying.goodUntil(b, good); until != 0 {
 		return e.store.Time(until), true
 	}
 	return e.store.Time(good), false
