@@ -279,6 +279,9 @@ func budgetConditions(s Snapshot) []judged {
 			left := hourLeft(c, r)
 			hour.flip, hour.far = fmt.Sprintf("%s more, until fewer than %d failovers of the rule are of the last hour", exact(left), r.MaxPerHour), share(left, time.Hour)
 		}
+		if s.Claim != nil && s.Claim.Counted() { // it is one of them
+			hour.OK, hour.flip = true, ""
+		}
 		cs = append(cs, hour)
 	}
 	failures := under("max_failures", c.Losses[s.Target.ActiveSite].Failures[r.Name], r.MaxFailures, " failed or ambiguous in this site loss", "more failed or ambiguous in this site loss")

@@ -112,6 +112,22 @@ func TestApproval(t *testing.T) {
 	}
 }
 
+// TestAStartIsNotHeldByItself: an incident that has begun is one of those that
+// max_per_hour counts, and tries again what was refused for its rate.
+func TestAStartIsNotHeldByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, replication.HuaweiSDRS, replication.Auto)
+		w.rules.rule.MaxPerHour = 1
+		w.cloud.answers = []func(*cloud) failover.Sent{throttled}
+		_, stop := w.observe(w.store.Join(time.Now, "obs-w", "witness"), nil)
+		wait(5 * time.Minute)
+		stop()
+		if calls, effects := w.cloud.count(); calls != 2 || effects != 1 {
+			t.Errorf("%d calls, %d effects; %s by %q", calls, effects, w.only().Phase, w.only().HeldBy)
+		}
+	})
+}
+
 // TestModeFallsAtTheLastMoment: a rule that is lowered to approve while the
 // provider is being read asks a person after all.
 func TestModeFallsAtTheLastMoment(t *testing.T) {

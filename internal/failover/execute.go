@@ -187,7 +187,7 @@ func (c *Controller) act(ctx context.Context, election int64, rec replication.In
 // a veto or a take-over committed before it wins.
 func (c *Controller) intent(ctx context.Context, election int64, rec replication.IncidentRecord, p prepared) (replication.IncidentRecord, error) {
 	inc := rec.Incident
-	first := inc.ExecutedAt.IsZero()
+	first := !inc.Counted()
 	now := c.o.Now().UTC()
 	if first {
 		inc.ExecutedAt, inc.ExecutedClock = now, replication.Duration(p.cluster.Clock)

@@ -102,6 +102,7 @@ type recordedClaim struct {
 	ID        string               `json:"id"`
 	Mode      replication.Mode     `json:"mode"`
 	Slot      int                  `json:"slot"`
+	Executed  time.Time            `json:"executed,omitzero"`
 	From      replication.Location `json:"from"`
 	To        replication.Location `json:"to"`
 	Lost      time.Time            `json:"lost,omitzero"`
@@ -156,7 +157,7 @@ func reduced(s Snapshot) recordedSnapshot {
 	}
 	if s.Claim != nil {
 		p := s.Claim.Plan
-		r.Claim = &recordedClaim{ID: s.Claim.ID, Mode: s.Claim.Mode, Slot: s.Claim.Slot, From: p.From, To: p.To, Lost: wall(p.Lost), LostThere: wall(p.LostThere)}
+		r.Claim = &recordedClaim{ID: s.Claim.ID, Mode: s.Claim.Mode, Slot: s.Claim.Slot, Executed: wall(s.Claim.ExecutedAt), From: p.From, To: p.To, Lost: wall(p.Lost), LostThere: wall(p.LostThere)}
 	}
 	return r
 }
@@ -218,7 +219,7 @@ func (r recordedSnapshot) snapshot() Snapshot {
 		})
 	}
 	if c := r.Claim; c != nil {
-		s.Claim = &replication.IncidentRecord{Incident: replication.Incident{ID: c.ID, Mode: c.Mode, Slot: c.Slot, Plan: replication.Plan{From: c.From, To: c.To, Lost: c.Lost, LostThere: c.LostThere}}}
+		s.Claim = &replication.IncidentRecord{Incident: replication.Incident{ID: c.ID, Mode: c.Mode, Slot: c.Slot, ExecutedAt: c.Executed, Plan: replication.Plan{From: c.From, To: c.To, Lost: c.Lost, LostThere: c.LostThere}}}
 	}
 	return s
 }

@@ -185,6 +185,9 @@ type Incident struct {
 // Key is the group the incident is about.
 func (i Incident) Key() GroupKey { return GroupKey{Provider: i.Provider, ID: i.Group} }
 
+// Counted tells that it is among the starts that max_per_hour counts.
+func (i Incident) Counted() bool { return !i.ExecutedAt.IsZero() }
+
 // LastCall is the newest call, or nil.
 func (i *Incident) LastCall() *Call {
 	if len(i.Calls) == 0 {
