@@ -75,7 +75,7 @@ measure: ## Measure how long decisions take, in turn with Debian's redis-sentine
 	$(GO) test -count=1 -timeout 40m -v -run '^TestHowLongDecisionsTake$$' ./test/chaos -chaos.measure $(MEASURE_FLAGS)
 
 .PHONY: proof
-proof: ## Play 100,000 simulated stories and take each protection out once, about half an hour (PROOF_SEEDS=…).
+proof: ## Play 100,000 simulated stories, take each protection out once, and search all scopes, hours (PROOF_SEEDS=…).
 	$(GO) test -count=1 -timeout 0 -v ./internal/simtest -run '^TestStories$$' -seeds $(PROOF_SEEDS)
 	$(GO) test -count=1 -timeout 60m -v ./internal/simtest -run '^Test(EveryStep|Controls)$$' -steps -controls .
 	GOGC=400 $(GO) test -count=1 -timeout 0 -v ./internal/exhaust -full -controls .
