@@ -144,7 +144,6 @@ var (
 	foreignLine     = regexp.MustCompile(`line \d+: `)
 	foreignUnknown  = regexp.MustCompile(`field (\S+) not found in type \S+`)
 	foreignMismatch = regexp.MustCompile("cannot unmarshal (!!\\w+)(?: `[^`]*`)? into (\\S+)")
-	foreignUserinfo = regexp.MustCompile(`//[^/@\s"]+@`)
 )
 
 // goTypes says Go's types in words.
@@ -159,8 +158,7 @@ var goTypes = map[string]string{
 }
 
 // foreignText is the message of the YAML library or of an UnmarshalYAML as one
-// sentence, without its line numbers, which count in the copy, and without the
-// password of a URL.
+// sentence, without its line numbers, which count in the copy.
 func foreignText(err error, n *yaml.Node) string {
 	s := strings.TrimPrefix(err.Error(), "yaml: ")
 	s = strings.TrimPrefix(s, "unmarshal errors:\n")
@@ -173,6 +171,5 @@ func foreignText(err error, n *yaml.Node) string {
 		}
 		s = foreignMismatch.ReplaceAllLiteralString(s, "expected "+want+", got "+kindOf(n))
 	}
-	s = foreignUserinfo.ReplaceAllString(s, "//***@")
 	return strings.Join(strings.Fields(s), " ")
 }

@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -75,6 +76,9 @@ func (ps *Problems) Warnf(at Pos, format string, args ...any) {
 	ps.add(Warning, at, format, args...)
 }
 
+// userinfo is the user and password of a URL.
+var userinfo = regexp.MustCompile(`//[^/@\s"]+@`)
+
 // maxProblems bounds what is kept: nobody reads more, and a wrong file of some
 // megabytes would make a message of many.
 const maxProblems = 1000
@@ -86,7 +90,9 @@ func (ps *Problems) add(s Severity, at Pos, format string, args ...any) {
 	if len(*ps) == maxProblems-1 {
 		*ps = append(*ps, Problem{File: at.File, Message: fmt.Sprintf("has more than %d problems, only the first are shown", maxProblems), Severity: Warning})
 	}
-	*ps = append(*ps, Problem{at.File, at.Line, at.Column, fmt.Sprintf(format, args...), s})
+	// A URL with a password may stand anywhere in a file that is wrong, also as a key.
+	message := userinfo.ReplaceAllString(fmt.Sprintf(format, args...), "//***@")
+	*ps = append(*ps, Problem{at.File, at.Line, at.Column, message, s})
 }
 
 // Sort orders by file, line and column, and drops what is said twice.
