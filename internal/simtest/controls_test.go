@@ -80,7 +80,9 @@ func protections() []control {
 		{"the lease outlasts the call", []edit{
 			{"failover/controller.go", "; left <= need {", "; false && left <= need {"},
 			{"failover/controller.go", "; took > sendWithin {", "; false && took > sendWithin {"},
+			{"failover/controller.go", "; put > sendWithin {", "; false && put > sendWithin {"},
 		}, "connect/8", 500},
+		one("a clock that is put forward is noticed", 300, "seed=1118795, groups=huawei_evs+huawei_sdrs; at=20s, what=mischief, step=store claim, n=8; at=30s, what=mute, whom=cloud, step=first_byte; at=57s, what=step, step=store write, last=1s, n=17408", "failover/controller.go", "; put > sendWithin {", "; false && put > sendWithin {"),
 		one("intent and first byte lie close together", 500, "connect/6", "failover/controller.go", "; took > sendWithin {", "; false && took > sendWithin {"),
 		one("a call of unknown outcome is waited for", 1000, "", fileVerify, "	quiet := call.StartedAt.Add(c.o.SignatureLife + c.o.Settle)\n	if w.reads", "	quiet := call.StartedAt\n	if w.reads"),
 		one("an unknown call is sent again once at most", 300, "connect/10", fileVerify, "	case uncertainCalls(rec) > 1:", "	case false:"),
