@@ -74,8 +74,9 @@ type Target struct {
 	// LastGood is the last moment the trigger was known to be false here: what
 	// the group's lag is judged at. Zero when it never was.
 	LastGood time.Time
-	// Unwatched: nobody looked here when the trigger became true, so LastGood is the
-	// first moment it was known true. Another observer may know better.
+	// Unwatched: nobody looked here for a while, as the trigger became true or since, and
+	// LastGood is when somebody looked again: production may have been good until then.
+	// Another observer may know better.
 	Unwatched bool
 	// Skew is by how much the provider's clock was ahead of the one that LastGood is
 	// told by, when the group was read; less than zero when it was behind.

@@ -165,7 +165,8 @@ type TargetResult struct {
 
 	// LastGood is the last moment the lost site was known to be reachable, or
 	// else the trigger known to be false. Zero when never. Unwatched: no sample told
-	// when that ended, and LastGood is when it was first known to have.
+	// when that ended, and LastGood is the first look behind that stretch, up to which
+	// production may have been good.
 	LastGood  time.Time
 	Unwatched bool
 	// UntrueFor is how long the trigger has been known false without a break.
